@@ -1,0 +1,34 @@
+//! The words of pyrun: every value that crosses a crate boundary or the wire.
+//!
+//! In: text and plain values. Out: checked, ordered, serialisable values and their hashes.
+//! Never: I/O, async, a clock, the environment. Whatever is made here depends on its arguments
+//! alone, so a key or a bundle made from it is the same on every machine.
+
+pub mod digest;
+pub mod event;
+pub mod fault;
+pub mod lock;
+pub mod manifest;
+pub mod protocol;
+pub mod python;
+pub mod request;
+pub mod tags;
+pub mod target;
+pub mod wheel;
+
+pub use digest::Sha256;
+pub use event::{Event, Events, Phase};
+pub use fault::{Code, Exit, Fault, Span};
+pub use lock::{Lock, LockHash, LockedPackage, LockedWheel};
+pub use manifest::{BundleRecord, Manifest, Segment};
+pub use python::PythonVersion;
+pub use request::{Origin, Request, Requirement, ResolveOptions};
+pub use target::{Arch, Os, Target};
+pub use wheel::WheelFilename;
+
+pub use pep440_rs::{Version, VersionSpecifiers};
+pub use pep508_rs::{ExtraName, MarkerEnvironment, PackageName};
+
+/// The number of the bundle's format. It enters every lock hash: raising it makes every bundle
+/// anew. docs/CACHE-KEY.md says what must raise it.
+pub const FORMAT: u32 = 1;

@@ -1,0 +1,82 @@
+//! What a bundle says of itself: `manifest.json`, its last member, and the record beside it.
+
+use std::collections::BTreeMap;
+
+use pep440_rs::Version;
+use pep508_rs::PackageName;
+use serde::{Deserialize, Serialize};
+
+use crate::digest::Sha256;
+use crate::lock::LockHash;
+use crate::wheel::WheelFilename;
+
+/// The bundle's own description. It depends on the lock alone.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Manifest {
+    /// The bundle format's number ([`crate::FORMAT`]).
+    pub format: u32,
+    /// The lock it was made from.
+    pub lock: LockHash,
+    /// Python, as major and minor number: `3.12`.
+    pub python: String,
+    /// [`crate::Target::family`].
+    pub target: String,
+    /// One for each wheel, sorted by package name; each a contiguous range of the zip.
+    pub segments: Vec<Segment>,
+    /// Bytes of all files once unpacked.
+    pub unpacked: u64,
+    /// Files in all segments.
+    pub files: u64,
+}
+
+/// One wheel's share of a bundle: local headers and compressed data, nothing else.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Segment {
+    /// The normalised package name.
+    pub package: PackageName,
+    /// Its version.
+    pub version: Version,
+    /// The wheel's file name.
+    pub wheel: WheelFilename,
+    /// The wheel's own digest.
+    pub wheel_sha256: Sha256,
+    /// Where the segment starts in the bundle, in bytes.
+    pub offset: u64,
+    /// Its length in bytes.
+    pub length: u64,
+    /// The digest of these bytes.
+    pub sha256: Sha256,
+    /// Bytes of its files once unpacked.
+    pub unpacked: u64,
+    /// How many files.
+    pub files: u64,
+    /// Top-level names it lets Python import, sorted.
+    pub imports: Vec<String>,
+    /// The packages of this bundle that its metadata names, under whatever marker, sorted.
+    pub depends: Vec<PackageName>,
+    /// Whether it brings `.pth` files, which Python reads at its start.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub pth: bool,
+}
+
+/// What stands beside a bundle in the store, `v1/bundles/<lock hash>.json`: published last, so
+/// that whoever finds it finds the bundle.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct BundleRecord {
+    /// The manifest inside the bundle.
+    pub manifest: Manifest,
+    /// The whole zip in bytes.
+    pub size: u64,
+    /// The whole zip's digest.
+    pub sha256: Sha256,
+    /// Where the bytes after the last segment start: manifest, lock and central directory.
+    pub tail_offset: u64,
+    /// The digest of those bytes.
+    pub tail_sha256: Sha256,
+    /// When it was built, as an RFC 3339 time. For people only.
+    #[serde(default)]
+    pub built: String,
+    /// Fields of a newer version, kept.
+    #[serde(flatten)]
+    pub extra: BTreeMap<String, serde_json::Value>,
+}

@@ -1,0 +1,204 @@
+//! The wire: one request as a JSON value, answered by newline-delimited JSON frames.
+//!
+//! The last frame but one is `result` or `fault`; the last is one `report`. Frames and fields of
+//! a newer version are ignored, never refused. tests/wire holds a golden file for each message.
+
+use std::collections::BTreeMap;
+
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+
+use crate::event::{Event, Phase};
+use crate::fault::Fault;
+use crate::lock::LockHash;
+
+/// The protocol's number; the first frame of an answer carries the answering side's.
+pub const PROTOCOL: u32 = 1;
+
+/// What a runner is asked to do.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct RunRequest {
+    /// [`PROTOCOL`] of the asking side.
+    pub protocol: u32,
+    /// Which bundle to run against.
+    pub lock: LockHash,
+    /// The script.
+    pub script: Script,
+    /// What of it to run.
+    pub entry: Entry,
+    /// What may be spent.
+    #[serde(default)]
+    pub limits: Limits,
+    /// Variables for the run, on top of the runner's short allow-list.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub env: BTreeMap<String, String>,
+}
+
+/// A script as it is sent.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Script {
+    /// The path that tracebacks show, as the user named it.
+    pub path: String,
+    /// The whole text.
+    pub source: String,
+}
+
+/// What to run of a script.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(tag = "kind", rename_all = "kebab-case")]
+pub enum Entry {
+    /// Call a function with values.
+    Function {
+        /// Its name at the top level of the script.
+        name: String,
+        /// The call.
+        #[serde(flatten)]
+        call: Call,
+    },
+    /// Execute the file as `__main__`.
+    Program {
+        /// `sys.argv[1:]`.
+        argv: Vec<String>,
+    },
+}
+
+/// A call's arguments. A value that JSON has no word for is an object with the one key
+/// `$pyrun`, as docs/VALUES.md says.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+pub struct Call {
+    /// Positional arguments.
+    #[serde(default)]
+    pub args: Vec<Value>,
+    /// Keyword arguments.
+    #[serde(default)]
+    pub kwargs: BTreeMap<String, Value>,
+}
+
+/// What a run may spend; `None` is the runner's own limit.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct Limits {
+    /// Wall time from the start of Python, in milliseconds.
+    pub timeout_ms: Option<u64>,
+    /// Memory of the run's processes, in bytes.
+    pub memory_bytes: Option<u64>,
+    /// The result's size as JSON, in bytes.
+    pub result_bytes: Option<u64>,
+}
+
+/// One line of an answer.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(tag = "type", rename_all = "kebab-case")]
+pub enum Frame {
+    /// The first frame: who answers.
+    Hello {
+        /// [`PROTOCOL`] of the answering side.
+        protocol: u32,
+        /// Its version.
+        version: String,
+    },
+    /// Something happened on the way.
+    Phase(Event),
+    /// A line that the user's code wrote.
+    Log {
+        /// Which stream.
+        stream: Stream,
+        /// Microseconds since the run began.
+        micros: u64,
+        /// The text; without its line end when `newline` is true.
+        text: String,
+        /// Whether a line end followed: a prompt or a cut line has none.
+        #[serde(default = "yes")]
+        newline: bool,
+    },
+    /// A value that a generator yielded.
+    Yield {
+        /// The value.
+        value: Value,
+    },
+    /// The function's result.
+    Result {
+        /// The value.
+        value: Value,
+    },
+    /// What failed.
+    Fault(Fault),
+    /// What it cost; always last.
+    Report(Report),
+    /// A frame of a newer version.
+    #[serde(other)]
+    Other,
+}
+
+fn yes() -> bool {
+    true
+}
+
+/// Which stream a line was written to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Stream {
+    /// Standard output.
+    Stdout,
+    /// Standard error.
+    Stderr,
+}
+
+/// What a run cost.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct Report {
+    /// What each phase took.
+    pub phases: Vec<PhaseCost>,
+    /// From the request to the last frame, in microseconds.
+    pub micros: u64,
+    /// The highest resident memory of the run's processes, in bytes; 0 where it is not known.
+    pub peak_memory_bytes: u64,
+    /// Whether Python started fresh or was warm.
+    pub start: StartKind,
+    /// Notes for the user, such as a layer of the sandbox that could not be had.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub notes: Vec<String>,
+}
+
+/// What a phase took.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct PhaseCost {
+    /// Which.
+    pub phase: Phase,
+    /// Microseconds.
+    pub micros: u64,
+    /// Bytes it moved.
+    #[serde(default)]
+    pub bytes: u64,
+}
+
+/// How Python came to run the function.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum StartKind {
+    /// Nothing ran: the run failed before Python started.
+    #[default]
+    None,
+    /// The bundle had to be unpacked first.
+    Cold,
+    /// The bundle was on the machine; Python started fresh.
+    Fresh,
+    /// Something newer.
+    #[serde(other)]
+    Other,
+}
+
+impl Frame {
+    /// The frame as one line of JSON, with its line end.
+    pub fn to_line(&self) -> String {
+        let mut line = serde_json::to_string(self).expect("frames are plain values");
+        line.push('\n');
+        line
+    }
+
+    /// A frame from one line.
+    pub fn from_line(line: &str) -> Result<Self, serde_json::Error> {
+        serde_json::from_str(line)
+    }
+}

@@ -1,0 +1,232 @@
+//! What is asked of the builder: requirements in canonical form, a target, and how to resolve.
+//!
+//! [`Request::hash`] names the lock that answers it in the store. docs/CACHE-KEY.md lists what
+//! enters it; where a requirement was written does not.
+
+use std::fmt;
+
+use pep440_rs::VersionSpecifiers;
+use serde::{Deserialize, Serialize};
+
+use crate::digest::Sha256;
+use crate::fault::Span;
+use crate::target::Target;
+
+/// A PEP 508 requirement and where it was written.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Requirement {
+    /// The requirement itself.
+    pub spec: pep508_rs::Requirement,
+    /// Where it was written.
+    #[serde(default)]
+    pub origin: Origin,
+}
+
+/// Where a requirement was written, for messages alone.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Origin {
+    /// A file with a line, or a short name such as `command line`.
+    #[serde(default)]
+    pub place: String,
+    /// The place as it looks, when it is in a file.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub span: Option<Span>,
+}
+
+impl fmt::Display for Origin {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match &self.span {
+            Some(span) => write!(f, "{}:{}", span.file, span.line),
+            None => f.write_str(&self.place),
+        }
+    }
+}
+
+/// How to resolve.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct ResolveOptions {
+    /// Base addresses of PEP 503/691 indexes; the first that knows a package is the only one
+    /// asked for it.
+    pub indexes: Vec<String>,
+    /// An RFC 3339 time: files uploaded at or after it do not exist.
+    pub exclude_newer: Option<String>,
+    /// Whether pre-releases may be chosen.
+    pub prerelease: Prerelease,
+    /// Which of the versions that fit is preferred.
+    pub resolution: Resolution,
+}
+
+impl ResolveOptions {
+    /// The index that is used when none is named.
+    pub const DEFAULT_INDEX: &'static str = "https://pypi.org/simple";
+}
+
+impl Default for ResolveOptions {
+    fn default() -> Self {
+        Self {
+            indexes: vec![Self::DEFAULT_INDEX.to_owned()],
+            exclude_newer: None,
+            prerelease: Prerelease::default(),
+            resolution: Resolution::default(),
+        }
+    }
+}
+
+/// Whether pre-releases may be chosen.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Prerelease {
+    /// Never.
+    Disallow,
+    /// Always.
+    Allow,
+    /// When a specifier of the package names one, or when nothing else fits.
+    #[default]
+    IfNecessaryOrExplicit,
+}
+
+/// Which of the versions that fit is preferred.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Resolution {
+    /// The highest.
+    #[default]
+    Highest,
+    /// The lowest of everything.
+    Lowest,
+    /// The lowest of what is asked for directly, the highest of the rest.
+    LowestDirect,
+}
+
+/// A set of requirements for a target.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Request {
+    /// In the order in which they were written; the order never matters.
+    pub requirements: Vec<Requirement>,
+    /// The script's own bound on Python, if it has one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub requires_python: Option<VersionSpecifiers>,
+    /// What it is for.
+    pub target: Target,
+    /// How to resolve.
+    #[serde(default)]
+    pub options: ResolveOptions,
+}
+
+impl Request {
+    /// The requirements that apply to the target, as text, sorted, each once.
+    pub fn canonical_requirements(&self) -> Vec<String> {
+        let markers = self.target.markers();
+        let mut lines: Vec<String> = self
+            .requirements
+            .iter()
+            .filter(|requirement| requirement.spec.evaluate_markers(&markers, &[]))
+            .map(|requirement| canonical(&requirement.spec))
+            .collect();
+        lines.sort();
+        lines.dedup();
+        lines
+    }
+
+    /// The name of the lock that answers this request.
+    pub fn hash(&self) -> Sha256 {
+        #[derive(Serialize)]
+        struct Canonical<'a> {
+            requirements: Vec<String>,
+            target: &'a Target,
+            options: &'a ResolveOptions,
+        }
+        let canonical = Canonical {
+            requirements: self.canonical_requirements(),
+            target: &self.target,
+            options: &self.options,
+        };
+        let json = serde_json::to_string(&canonical).expect("plain values are JSON");
+        Sha256::of(format!("pyrun request {}\n{json}\n", crate::FORMAT))
+    }
+}
+
+/// A requirement without its marker, its extras and specifiers sorted.
+fn canonical(spec: &pep508_rs::Requirement) -> String {
+    use pep508_rs::VersionOrUrl;
+
+    let mut text = spec.name.to_string();
+    let mut extras: Vec<String> = spec.extras.iter().map(ToString::to_string).collect();
+    extras.sort();
+    extras.dedup();
+    if !extras.is_empty() {
+        text.push_str(&format!("[{}]", extras.join(",")));
+    }
+    match &spec.version_or_url {
+        Some(VersionOrUrl::VersionSpecifier(specifiers)) => {
+            let mut parts: Vec<String> = specifiers.iter().map(ToString::to_string).collect();
+            parts.sort();
+            parts.dedup();
+            text.push_str(&parts.join(","));
+        }
+        Some(VersionOrUrl::Url(url)) => text.push_str(&format!(" @ {url}")),
+        None => {}
+    }
+    text
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::target::{Arch, Os};
+
+    fn request(specs: &[&str]) -> Request {
+        Request {
+            requirements: specs
+                .iter()
+                .map(|spec| Requirement {
+                    spec: spec.parse().expect("a requirement"),
+                    origin: Origin::default(),
+                })
+                .collect(),
+            requires_python: None,
+            target: Target {
+                python: "3.12.1".parse().expect("a version"),
+                free_threaded: false,
+                os: Os::Glibc {
+                    major: 2,
+                    minor: 36,
+                },
+                arch: Arch::X86_64,
+            },
+            options: ResolveOptions::default(),
+        }
+    }
+
+    #[test]
+    fn how_it_is_written_does_not_matter() {
+        let one = request(&[
+            "Requests>=2,<3",
+            "pandas[parquet, excel]",
+            "six; python_version < '3'",
+        ]);
+        let two = request(&[
+            "pandas[excel,parquet]",
+            "requests <3, >=2",
+            "requests<3,>=2",
+        ]);
+        assert_eq!(one.hash(), two.hash());
+        assert_eq!(
+            one.canonical_requirements(),
+            ["pandas[excel,parquet]", "requests<3,>=2"]
+        );
+    }
+
+    #[test]
+    fn what_is_asked_does_matter() {
+        let base = request(&["requests"]);
+        let mut other = base.clone();
+        other.options.prerelease = Prerelease::Allow;
+        assert_ne!(base.hash(), other.hash());
+        let mut other = base.clone();
+        other.target.python = "3.12.2".parse().expect("a version");
+        assert_ne!(base.hash(), other.hash());
+        assert_ne!(base.hash(), request(&["requests>=2"]).hash());
+    }
+}

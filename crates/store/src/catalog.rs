@@ -1,0 +1,55 @@
+//! The layout of keys: the only place that spells one.
+
+use pyrun_core::{LockHash, Sha256};
+
+use crate::key::Key;
+
+fn key(text: String) -> Key {
+    text.parse().expect("digests and magic numbers are safe in keys")
+}
+
+/// The lock that answers a request.
+pub fn lock(request: &Sha256) -> Key {
+    key(format!("v1/locks/{request}.toml"))
+}
+
+/// A verified wheel.
+pub fn wheel(sha256: &Sha256) -> Key {
+    key(format!("v1/wheels/{sha256}.whl"))
+}
+
+/// The bytecode of one wheel for one interpreter's magic number.
+pub fn bytecode(wheel: &Sha256, magic: u16) -> Key {
+    key(format!("v1/bytecode/{wheel}/{magic}.zip"))
+}
+
+/// A bundle.
+pub fn bundle(lock: &LockHash) -> Key {
+    key(format!("v1/bundles/{lock}.zip"))
+}
+
+/// What is known of a bundle; whoever finds it finds the bundle.
+pub fn bundle_record(lock: &LockHash) -> Key {
+    key(format!("v1/bundles/{lock}.json"))
+}
+
+/// A bundle's bytecode companion.
+pub fn companion(lock: &LockHash, magic: u16) -> Key {
+    key(format!("v1/bundles/{lock}.{magic}.pyc.zip"))
+}
+
+/// Who builds a bundle at the moment.
+pub fn lease(lock: &LockHash) -> Key {
+    key(format!("v1/leases/{lock}"))
+}
+
+/// The prefix of all bundles.
+pub const BUNDLES: &str = "v1/bundles/";
+/// The prefix of all locks.
+pub const LOCKS: &str = "v1/locks/";
+/// The prefix of all wheels.
+pub const WHEELS: &str = "v1/wheels/";
+/// The prefix of all bytecode archives.
+pub const BYTECODE: &str = "v1/bytecode/";
+/// The prefix of all leases.
+pub const LEASES: &str = "v1/leases/";
