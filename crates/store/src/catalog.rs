@@ -5,7 +5,8 @@ use pyrun_core::{LockHash, Sha256};
 use crate::key::Key;
 
 fn key(text: String) -> Key {
-    text.parse().expect("digests and magic numbers are safe in keys")
+    text.parse()
+        .expect("digests and magic numbers are safe in keys")
 }
 
 /// The lock that answers a request.

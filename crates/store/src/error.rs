@@ -70,8 +70,12 @@ impl From<StoreError> for Fault {
         };
         let fault = Self::from_error(code, &error);
         match error {
-            StoreError::Full { .. } => fault.hint("make room with `pyrun cache gc`, or name another folder with `--store`"),
-            StoreError::Write { .. } => fault.hint("check the folder's permissions, or name another one with `--store`"),
+            StoreError::Full { .. } => {
+                fault.hint("make room with `pyrun cache gc`, or name another folder with `--store`")
+            }
+            StoreError::Write { .. } => {
+                fault.hint("check the folder's permissions, or name another one with `--store`")
+            }
             StoreError::Read { .. } | StoreError::Range { .. } => fault,
         }
     }

@@ -9,7 +9,9 @@ pub struct Key(String);
 
 /// Text that is no key.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("`{0}` is not a key: parts of `A-Z a-z 0-9 . _ -` that start with a letter or digit are expected between slashes")]
+#[error(
+    "`{0}` is not a key: parts of `A-Z a-z 0-9 . _ -` that start with a letter or digit are expected between slashes"
+)]
 pub struct KeyError(String);
 
 impl Key {
@@ -25,7 +27,9 @@ impl FromStr for Key {
     fn from_str(text: &str) -> Result<Self, Self::Err> {
         let part_is_safe = |part: &str| {
             part.starts_with(|first: char| first.is_ascii_alphanumeric())
-                && part.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"._-".contains(&byte))
+                && part
+                    .bytes()
+                    .all(|byte| byte.is_ascii_alphanumeric() || b"._-".contains(&byte))
                 && part.len() <= 200
         };
         if text.len() <= 900 && text.split('/').all(part_is_safe) {

@@ -29,7 +29,9 @@ impl MemoryStore {
 }
 
 fn now() -> u64 {
-    SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |time| time.as_secs())
+    SystemTime::now()
+        .duration_since(UNIX_EPOCH)
+        .map_or(0, |time| time.as_secs())
 }
 
 async fn read(key: &Key, body: Body) -> Result<Bytes> {
@@ -53,7 +55,12 @@ impl Store for MemoryStore {
         };
         let size = bytes.len() as u64;
         if range.start > range.end || range.end > size {
-            return Err(StoreError::Range { key: key.clone(), size, start: range.start, end: range.end });
+            return Err(StoreError::Range {
+                key: key.clone(),
+                size,
+                start: range.start,
+                end: range.end,
+            });
         }
         let bound = |at: u64| usize::try_from(at).expect("within an object in memory");
         Ok(Some(bytes.slice(bound(range.start)..bound(range.end))))
@@ -77,7 +84,10 @@ impl Store for MemoryStore {
 
     async fn head(&self, key: &Key) -> Result<Option<Meta>> {
         let objects = self.objects();
-        let meta = |(bytes, modified): &(Bytes, u64)| Meta { size: bytes.len() as u64, modified: *modified };
+        let meta = |(bytes, modified): &(Bytes, u64)| Meta {
+            size: bytes.len() as u64,
+            modified: *modified,
+        };
         Ok(objects.get(key).map(meta))
     }
 
@@ -85,9 +95,16 @@ impl Store for MemoryStore {
         let objects = self.objects();
         let entry = |(key, (bytes, modified)): (&Key, &(Bytes, u64))| Entry {
             key: key.clone(),
-            meta: Meta { size: bytes.len() as u64, modified: *modified },
+            meta: Meta {
+                size: bytes.len() as u64,
+                modified: *modified,
+            },
         };
-        Ok(objects.iter().filter(|(key, _)| key.as_str().starts_with(prefix)).map(entry).collect())
+        Ok(objects
+            .iter()
+            .filter(|(key, _)| key.as_str().starts_with(prefix))
+            .map(entry)
+            .collect())
     }
 
     async fn delete(&self, key: &Key) -> Result<()> {

@@ -1,0 +1,1 @@
+//! Bytecode for every wheel, compiled once, the same bytes on every machine.

@@ -1,0 +1,125 @@
+//! What an index knows: projects, their files, and their metadata.
+
+use async_trait::async_trait;
+use pep440_rs::{Version, VersionSpecifiers};
+use pep508_rs::{ExtraName, PackageName};
+use pyrun_core::Sha256;
+use serde::{Deserialize, Serialize};
+use std::sync::Arc;
+
+/// What the resolver asks of the world. The network's implementation is `index::Client`; tests
+/// answer from memory.
+#[async_trait]
+pub trait Source: Send + Sync {
+    /// The files of a project; `None` when no index knows it.
+    async fn project(&self, name: &PackageName) -> Result<Option<Arc<Project>>, IndexError>;
+
+    /// The metadata of one wheel.
+    async fn metadata(&self, project: &Project, file: &File) -> Result<Arc<Metadata>, IndexError>;
+}
+
+/// A project's page on an index (PEP 503, PEP 691).
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Project {
+    /// Its normalised name.
+    pub name: PackageName,
+    /// The base address of the index that it comes from.
+    pub index: String,
+    /// Its wheels and sdists, in the page's order. Files that are neither are left out.
+    pub files: Vec<File>,
+}
+
+/// One file of a project.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct File {
+    /// What kind of file, parsed from its name.
+    pub kind: FileKind,
+    /// Its name.
+    pub filename: String,
+    /// The version that its name says.
+    pub version: Version,
+    /// Where it is: an absolute address.
+    pub url: String,
+    /// Its digest, if the index says it.
+    pub sha256: Option<Sha256>,
+    /// Its size in bytes, if the index says it.
+    pub size: Option<u64>,
+    /// PEP 503 `data-requires-python`; what can't be parsed is `None`.
+    pub requires_python: Option<VersionSpecifiers>,
+    /// PEP 592: the reason, which may be empty.
+    pub yanked: Option<String>,
+    /// When it was uploaded, as an RFC 3339 time, if the index says it.
+    pub upload_time: Option<String>,
+    /// PEP 658/714: whether the index announces a `.metadata` file, and its digest if it says it.
+    pub metadata: Announced,
+}
+
+/// Whether a `.metadata` file is announced.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Announced {
+    /// The index says nothing: it may be there all the same.
+    Silent,
+    /// It is there.
+    Yes,
+    /// It is there, with this digest.
+    Digest(Sha256),
+}
+
+/// A wheel or an sdist.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub enum FileKind {
+    /// A wheel.
+    Wheel,
+    /// A source distribution.
+    Sdist,
+}
+
+/// What of a wheel's METADATA matters to the resolver (core metadata specification).
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Metadata {
+    /// `Name`, normalised.
+    pub name: PackageName,
+    /// `Version`.
+    pub version: Version,
+    /// `Requires-Dist`.
+    pub requires_dist: Vec<pep508_rs::Requirement>,
+    /// `Requires-Python`; what can't be parsed is `None`.
+    pub requires_python: Option<VersionSpecifiers>,
+    /// `Provides-Extra`.
+    pub provides_extra: Vec<ExtraName>,
+}
+
+/// What an index did wrong.
+#[derive(Debug, thiserror::Error)]
+pub enum IndexError {
+    /// It does not answer.
+    #[error("can't reach `{url}`")]
+    Unreachable {
+        /// What was asked for.
+        url: String,
+        /// Why.
+        source: Box<dyn std::error::Error + Send + Sync>,
+    },
+    /// It answers with an error status.
+    #[error("`{url}` answers with status {status}")]
+    Status {
+        /// What was asked for.
+        url: String,
+        /// The HTTP status.
+        status: u16,
+    },
+    /// It answers with nonsense.
+    #[error("`{url}` {problem}")]
+    Broken {
+        /// What was asked for.
+        url: String,
+        /// What is wrong.
+        problem: String,
+    },
+    /// `--offline`, and it is not cached.
+    #[error("`{url}` is not cached, and `--offline` forbids asking for it")]
+    Offline {
+        /// What would have been asked for.
+        url: String,
+    },
+}

@@ -1,0 +1,1 @@
+//! One builder at a time for one lock.

@@ -1,0 +1,1 @@
+//! Wheels to a bundle, by copying compressed members as they are.

@@ -1,0 +1,1 @@
+//! Strict reading and plain writing of zip archives.

@@ -1,0 +1,1 @@
+//! The laws that every backend keeps, and a store that fails on purpose.

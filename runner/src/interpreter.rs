@@ -1,0 +1,1 @@
+//! Python interpreters on this machine: found, asked once, remembered.

@@ -1,0 +1,1 @@
+//! A bundle to a folder: parallel, verified, safe against hostile archives.

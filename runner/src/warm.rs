@@ -1,0 +1,1 @@
+//! The bundles that are unpacked on this machine.

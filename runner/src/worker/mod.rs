@@ -1,0 +1,1 @@
+//! A Python process for one run, and the frames it speaks.
