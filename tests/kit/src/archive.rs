@@ -18,6 +18,8 @@ pub const UTF8: u16 = 1 << 11;
 
 /// 1980-01-01, the first day that a zip can name.
 const DATE: u16 = 0x21;
+/// Made on Unix, so that the mode counts, by version 4.5 of the format.
+const MADE_BY: u16 = 0x032D;
 /// In a 32-bit field: look into the zip64 extra field.
 const IN_ZIP64: u32 = u32::MAX;
 
@@ -163,8 +165,7 @@ impl Header {
         let extra = self.extra();
         let mut out = Vec::new();
         put32(&mut out, 0x0201_4b50);
-        // Made by: version 4.5 of the format, on Unix, so that the mode counts.
-        put16(&mut out, 3 << 8 | 45);
+        put16(&mut out, MADE_BY);
         self.put_facts(&mut out, extra.len());
         put16(&mut out, 0); // comment
         put16(&mut out, 0); // disk
@@ -248,7 +249,7 @@ impl Archive {
             let record = out.len() as u64;
             put32(out, 0x0606_4b50);
             put64(out, 44);
-            put16(out, 3 << 8 | 45);
+            put16(out, MADE_BY);
             put16(out, 45);
             put32(out, 0);
             put32(out, 0);

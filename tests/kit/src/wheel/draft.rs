@@ -136,9 +136,9 @@ impl Draft {
         let path = self.names.dist_info("RECORD");
         let mut text = String::new();
         for Row { path, hash, size } in rows {
-            text += &format!("{},{hash},{size}\n", csv(path));
+            text.extend([&csv(path), ",", hash, ",", size, "\n"]);
         }
-        text += &format!("{},,\n", csv(&path));
+        text.extend([&csv(&path), ",,\n"]);
         self.files.push(MemberFile::text(path, text));
     }
 }

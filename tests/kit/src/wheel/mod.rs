@@ -8,6 +8,7 @@ mod draft;
 mod flaw;
 #[cfg(test)]
 mod tests;
+mod text;
 
 use std::path::{Path, PathBuf};
 
@@ -318,51 +319,21 @@ impl WheelBuilder {
         ));
         if !self.entry_points.is_empty() {
             let path = names.dist_info("entry_points.txt");
-            files.push(MemberFile::text(path, self.entry_points_file()));
+            files.push(MemberFile::text(
+                path,
+                text::entry_points(&self.entry_points),
+            ));
         }
         files
     }
 
     fn metadata(&self) -> String {
-        let mut text = format!(
-            "Metadata-Version: 2.1\nName: {}\nVersion: {}\n",
-            self.name, self.version
-        );
-        for (key, value) in &self.headers {
-            text += &format!("{key}: {value}\n");
-        }
-        text
+        text::metadata(&self.name, &self.version, &self.headers)
     }
 
     fn wheel_file(&self) -> String {
         let purelib = self.purelib.unwrap_or(self.tag.ends_with("-any"));
-        let purelib = if purelib { "true" } else { "false" };
-        let mut text =
-            format!("Wheel-Version: 1.0\nGenerator: pyrun-kit\nRoot-Is-Purelib: {purelib}\n");
-        if let Some(build) = &self.build_tag {
-            text += &format!("Build: {build}\n");
-        }
-        for tag in expand(&self.tag) {
-            text += &format!("Tag: {tag}\n");
-        }
-        text
-    }
-
-    fn entry_points_file(&self) -> String {
-        let mut groups: Vec<&str> = Vec::new();
-        for (group, _) in &self.entry_points {
-            if !groups.contains(&group.as_str()) {
-                groups.push(group);
-            }
-        }
-        let mut text = String::new();
-        for group in groups {
-            text += &format!("[{group}]\n");
-            for (_, line) in self.entry_points.iter().filter(|(of, _)| of == group) {
-                text += &format!("{line}\n");
-            }
-        }
-        text
+        text::wheel(purelib, self.build_tag.as_deref(), &self.tag)
     }
 
     fn archive(&self, draft: &Draft) -> Archive {
@@ -411,23 +382,6 @@ pub fn normalise(name: &str) -> String {
             out.push('-');
         }
         out += &part.to_ascii_lowercase();
-    }
-    out
-}
-
-/// The single tags of a compressed tag set.
-fn expand(tag: &str) -> Vec<String> {
-    let parts: Vec<&str> = tag.split('-').collect();
-    let [python, abi, platform] = parts[..] else {
-        return vec![tag.to_owned()];
-    };
-    let mut out = Vec::new();
-    for python in python.split('.') {
-        for abi in abi.split('.') {
-            for platform in platform.split('.') {
-                out.push(format!("{python}-{abi}-{platform}"));
-            }
-        }
     }
     out
 }

@@ -259,3 +259,105 @@ fn names_are_normalised_as_indexes_do() {
         assert_eq!(normalise(name), "flask-restful");
     }
 }
+
+#[test]
+fn python_imports_from_a_wheel_and_reads_its_metadata() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let wheel = example().build().write_into(folder.path());
+    let code = "import sys; sys.path.insert(0, sys.argv[1]); import my_package; \
+                from importlib.metadata import version, requires, entry_points; \
+                print(my_package.VALUE, version('my-package'), requires('my-package'))";
+    let output = std::process::Command::new(crate::python())
+        .args(["-I", "-c", code])
+        .arg(wheel)
+        .output()
+        .expect("python starts");
+    assert_eq!(
+        String::from_utf8_lossy(&output.stdout),
+        "1 1.0 [\"other>=1; extra == 'fast'\"]\n",
+        "{}",
+        String::from_utf8_lossy(&output.stderr)
+    );
+}
+
+/// How many bytes differ between the good wheel and one with a flaw that keeps all lengths.
+fn changed(flaw: Flaw) -> usize {
+    let (good, bad) = (example().build().bytes, example().flaw(flaw).build().bytes);
+    assert_eq!(good.len(), bad.len(), "{flaw:?}");
+    good.iter()
+        .zip(&bad)
+        .filter(|(one, other)| one != other)
+        .count()
+}
+
+#[test]
+fn a_flaw_of_the_local_header_leaves_the_central_directory_alone() {
+    for flaw in [
+        Flaw::LocalName,
+        Flaw::LocalSize,
+        Flaw::LocalCompressedSize,
+        Flaw::LocalCrc,
+        Flaw::LocalMethod,
+    ] {
+        assert_eq!(changed(flaw), 1, "{flaw:?}");
+    }
+}
+
+#[test]
+fn a_flaw_of_both_headers_changes_both_alike() {
+    for flaw in [
+        Flaw::BadCrc,
+        Flaw::Encrypted,
+        Flaw::UnsupportedMethod,
+        Flaw::BombUnderstatedSize,
+    ] {
+        assert_eq!(changed(flaw), 2, "{flaw:?}");
+    }
+    // Four bytes of a 32-bit size, twice.
+    assert_eq!(changed(Flaw::BombDeclaredSize), 8);
+}
+
+#[test]
+fn flaws_of_record_leave_every_other_member_alone() {
+    let record = "my_package-1.0.dist-info/RECORD";
+    let mut good = members(&example().build());
+    let rows = String::from_utf8(good.remove(record).expect("a RECORD").0).expect("text");
+    let first = "my_package/__init__.py,sha256=";
+    let cases = [
+        (Flaw::RecordHash, rows.lines().count()),
+        (Flaw::RecordSize, rows.lines().count()),
+        (Flaw::RecordMissingEntry, rows.lines().count() - 1),
+        (Flaw::RecordGhostEntry, rows.lines().count() + 1),
+    ];
+    for (flaw, count) in cases {
+        let mut bad = members(&example().flaw(flaw).build());
+        let bad_rows = String::from_utf8(bad.remove(record).expect("a RECORD").0).expect("text");
+        assert_eq!(bad, good, "{flaw:?}");
+        assert_eq!(bad_rows.lines().count(), count, "{flaw:?}");
+        assert_ne!(bad_rows, rows, "{flaw:?}");
+        assert_eq!(bad_rows.contains(first), flaw != Flaw::RecordMissingEntry);
+        assert_eq!(
+            bad_rows.contains("ghost.py"),
+            flaw == Flaw::RecordGhostEntry
+        );
+    }
+    assert_eq!(members(&example().flaw(Flaw::NoRecord).build()), good);
+}
+
+#[test]
+fn a_link_and_a_device_are_told_by_their_modes() {
+    let mode = |flaw, path: &str| members(&example().flaw(flaw).build())[path].1;
+    assert_eq!(mode(Flaw::Symlink, "my_package/link"), 0o120_777);
+    assert_eq!(mode(Flaw::Device, "my_package/device"), 0o020_666);
+}
+
+#[test]
+fn a_bomb_is_a_thousand_times_its_archive() {
+    let wheel = WheelBuilder::new("x", "1").flaw(Flaw::BombRatio).build();
+    assert!(
+        wheel.bytes.len() < (64 << 20) / 500,
+        "{}",
+        wheel.bytes.len()
+    );
+    assert_eq!(members(&wheel)["x/zeros.bin"].0.len(), 64 << 20);
+}
