@@ -4,8 +4,10 @@
 //! what is in use, or what was written a moment ago.
 
 mod sweep;
+mod verify;
 
 use std::collections::BTreeMap;
+use std::path::PathBuf;
 use std::sync::Arc;
 
 use pyrun_core::{BundleRecord, Code, Fault, LockHash};
@@ -13,12 +15,16 @@ use pyrun_runner::warm::Warm;
 use pyrun_store::{DirStore, Store, catalog};
 use serde::Serialize;
 
+use crate::settings::Place;
+
 pub use sweep::{Limits, Swept};
+pub use verify::Verdict;
 
 /// A store and the runner's folder beside it.
 pub struct Inventory {
-    pub(crate) store: Arc<DirStore>,
-    pub(crate) warm: Warm,
+    store: Arc<DirStore>,
+    warm: Warm,
+    scratch: PathBuf,
 }
 
 /// A bundle, as a row of `pyrun cache ls`.
@@ -47,9 +53,13 @@ pub struct Row {
 }
 
 impl Inventory {
-    /// An inventory of a store and of what the runner keeps.
-    pub fn new(store: Arc<DirStore>, warm: Warm) -> Self {
-        Self { store, warm }
+    /// An inventory of what lies in a place.
+    pub fn open(place: &Place) -> Result<Self, Fault> {
+        Ok(Self {
+            store: DirStore::open(&place.store)?.into(),
+            warm: Warm::open(&place.cache),
+            scratch: place.cache.join("scratch"),
+        })
     }
 
     /// Every bundle, by hash.
@@ -90,6 +100,16 @@ impl Inventory {
             });
         }
         Ok(rows)
+    }
+
+    /// One bundle's row and record.
+    pub async fn one(&self, hash: &LockHash) -> Result<(Row, BundleRecord), Fault> {
+        let row = self.rows().await?.into_iter().find(|row| row.hash == *hash);
+        match (row, self.record(hash).await?) {
+            (Some(row), Some(record)) => Ok((row, record)),
+            _ => Err(Fault::new(Code::BUNDLE_MISSING, format!("the record of `{}` can't be read", hash.0.short()))
+                .hint("`pyrun cache verify` sets aside what is wrong")),
+        }
     }
 
     /// The record of a bundle; `None` when there is none that can be read.

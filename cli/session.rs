@@ -19,7 +19,7 @@ use crate::client::Client;
 use crate::console::Console;
 use crate::inputs::Wanted;
 use crate::interrupt::Interrupt;
-use crate::settings::{FileSettings, Place, Resolving};
+use crate::settings::{FileSettings, Place, Resolving, ScriptSettings};
 use crate::transport::Local;
 
 /// What a command works with.
@@ -43,11 +43,11 @@ impl Session {
         surroundings: Surroundings,
     ) -> Result<Self, Fault> {
         let place = Place::resolve(place, file)?;
-        let script_index = match wanted {
-            Wanted::Requirements(found) => found.index.as_deref(),
-            Wanted::Lock(_) => None,
+        let script = match wanted {
+            Wanted::Requirements(found) => found.settings.clone(),
+            Wanted::Lock(_) => ScriptSettings::default(),
         };
-        let resolving = Resolving::resolve(resolve, script_index, file)?;
+        let resolving = Resolving::resolve(resolve, &script, file)?;
         let interpreter = interpreter(&place, &resolving, wanted)?;
         let interrupt = Interrupt::listen()?;
         let store: Arc<dyn Store> = Arc::new(DirStore::open(&place.store)?);

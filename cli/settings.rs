@@ -63,6 +63,15 @@ fn default_cache() -> Result<PathBuf, Fault> {
     })
 }
 
+/// What a script says of how its requirements are resolved.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct ScriptSettings {
+    /// All the indexes to be asked, in order; empty when it does not say.
+    pub indexes: Vec<String>,
+    /// Files uploaded at or after it do not exist.
+    pub exclude_newer: Option<String>,
+}
+
 /// How to resolve, as used.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Resolving {
@@ -77,24 +86,23 @@ pub struct Resolving {
 }
 
 impl Resolving {
-    /// Decides how to resolve. `script_index` is the script's own `[tool.pyrun] index`.
-    pub fn resolve(args: &ResolveArgs, script_index: Option<&str>, file: &FileSettings) -> Result<Self, Fault> {
-        let index = args
-            .index_url
-            .as_deref()
-            .or(script_index)
-            .or(file.index_url.as_deref())
-            .unwrap_or(ResolveOptions::DEFAULT_INDEX);
+    /// Decides how to resolve. `script` is what the script's own tables say.
+    pub fn resolve(args: &ResolveArgs, script: &ScriptSettings, file: &FileSettings) -> Result<Self, Fault> {
+        let own = |index: &Option<String>| index.clone().map(|index| vec![index]);
+        let index = own(&args.index_url)
+            .or_else(|| Some(script.indexes.clone()).filter(|indexes| !indexes.is_empty()))
+            .or_else(|| own(&file.index_url))
+            .unwrap_or_else(|| vec![ResolveOptions::DEFAULT_INDEX.to_owned()]);
         let extra = if args.extra_index_url.is_empty() { &file.extra_index_url } else { &args.extra_index_url };
         // As uv does: the extra indexes come first, so that a private package's name wins.
         let indexes = extra
             .iter()
-            .map(String::as_str)
+            .chain(&index)
             .filter(|url| !url.is_empty())
-            .chain(std::iter::once(index))
-            .map(index_address)
+            .map(|url| index_address(url))
             .collect::<Result<_, _>>()?;
-        let exclude_newer = args.exclude_newer.as_ref().or(file.exclude_newer.as_ref());
+        let exclude_newer =
+            args.exclude_newer.as_ref().or(script.exclude_newer.as_ref()).or(file.exclude_newer.as_ref());
         Ok(Self {
             options: ResolveOptions {
                 indexes,
@@ -151,15 +159,19 @@ mod tests {
     fn flags_win_over_the_script_and_that_over_the_file() {
         let file = FileSettings { index_url: Some("https://file/simple".to_owned()), ..FileSettings::default() };
         let mut args = ResolveArgs::default();
-        let index = |args: &ResolveArgs, script| {
-            Resolving::resolve(args, script, &file).map(|resolving| resolving.options.indexes)
+        let script = |indexes: &[&str]| ScriptSettings {
+            indexes: indexes.iter().map(ToString::to_string).collect(),
+            exclude_newer: None,
         };
-        assert_eq!(index(&args, None), Ok(vec!["https://file/simple".to_owned()]));
-        assert_eq!(index(&args, Some("https://script/")), Ok(vec!["https://script".to_owned()]));
+        let index = |args: &ResolveArgs, own: &[&str]| {
+            Resolving::resolve(args, &script(own), &file).map(|resolving| resolving.options.indexes)
+        };
+        assert_eq!(index(&args, &[]), Ok(vec!["https://file/simple".to_owned()]));
+        assert_eq!(index(&args, &["https://script/"]), Ok(vec!["https://script".to_owned()]));
         args.index_url = Some("https://flag/simple/".to_owned());
         args.extra_index_url = vec!["https://extra/simple".to_owned()];
         assert_eq!(
-            index(&args, Some("https://script")),
+            index(&args, &["https://script"]),
             Ok(vec!["https://extra/simple".to_owned(), "https://flag/simple".to_owned()])
         );
     }
@@ -167,7 +179,7 @@ mod tests {
     #[test]
     fn what_is_no_index_is_refused() {
         let args = ResolveArgs { index_url: Some("pypi.org".to_owned()), ..ResolveArgs::default() };
-        let fault = Resolving::resolve(&args, None, &FileSettings::default()).expect_err("no scheme");
+        let fault = Resolving::resolve(&args, &ScriptSettings::default(), &FileSettings::default()).expect_err("no scheme");
         assert_eq!(fault.code, Code::CONFIG_INVALID);
     }
 

@@ -17,7 +17,9 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use pyrun_core::protocol::Freshness;
-use pyrun_core::{BundleRecord, Code, Event, Events, Fault, Lock, Phase, Request, Sha256};
+use pyrun_core::{
+    BundleRecord, Code, Event, Events, FORMAT, Fault, Lock, LockHash, LockedPackage, Phase, Request, Sha256,
+};
 use pyrun_store::{Body, Created, Store, catalog};
 
 use lease::{Acquired, Lease};
@@ -76,25 +78,57 @@ impl Builder {
     /// builders of one lock, one builds and the others wait for it.
     pub async fn bundle(&self, lock: &Lock, events: Events<'_>) -> Result<BundleRecord, Fault> {
         let hash = lock.hash();
-        if let Some(record) = splice::published(&*self.store, &hash, events).await? {
-            return Ok(record);
-        }
         let waiting = |_: &lease::Holder| events(Event::Started { phase: Phase::Wait });
-        match Lease::acquire(&self.store, hash, waiting).await? {
-            Acquired::Done(record) => Ok(*record),
-            Acquired::Held(lease) => {
-                let record = self.build(lock, events).await;
-                lease.release().await;
-                record
+        loop {
+            if let Some(record) = self.published(&hash, events).await? {
+                return Ok(record);
+            }
+            match Lease::acquire(Arc::clone(&self.store), hash, waiting).await? {
+                Acquired::Done => {}
+                Acquired::Held(lease) => {
+                    let record = self.build(lock, events).await;
+                    lease.release().await;
+                    return record;
+                }
             }
         }
+    }
+
+    /// The bundle's bytecode for one interpreter: compiled already, or compiled and published.
+    pub async fn bytecode(
+        &self,
+        record: &BundleRecord,
+        compiler: &bytecode::Compiler,
+        events: Events<'_>,
+    ) -> Result<(), Fault> {
+        bytecode::ensure(&self.store, record, compiler, events).await?;
+        Ok(())
     }
 
     async fn build(&self, lock: &Lock, events: Events<'_>) -> Result<BundleRecord, Fault> {
         fs_err::create_dir_all(&self.scratch)
             .map_err(|error| Fault::from_error(Code::STORE_UNWRITABLE, &error))?;
-        fetch::fetch_wheels(lock, &*self.store, &self.index, &self.scratch, events).await?;
-        let record = splice::publish(&self.store, lock, &self.scratch, events).await?;
+        let check = |path: &Path, package: &LockedPackage| {
+            wheel::check(path, &package.wheel.filename, &wheel::Limits::default()).map(drop)
+        };
+        fetch::fetch_wheels(lock, &*self.store, &self.index, check, &self.scratch, events).await?;
+        let built = jiff::Timestamp::now().to_string();
+        Ok(splice::publish(&*self.store, lock, &self.scratch, &built, events).await?)
+    }
+
+    /// The record of a bundle that is there. One that can't be used is a miss: it is set aside.
+    async fn published(&self, lock: &LockHash, events: Events<'_>) -> Result<Option<BundleRecord>, Fault> {
+        let key = catalog::bundle_record(lock);
+        let Some(json) = self.store.get(&key, None).await? else {
+            return Ok(None);
+        };
+        let record = serde_json::from_slice::<BundleRecord>(&json).ok();
+        let record = record.filter(|record| record.manifest.lock == *lock && record.manifest.format == FORMAT);
+        if record.is_none() {
+            let message = format!("the record of bundle `{}` can't be read and is made anew", lock.0.short());
+            events(Event::Warning { message });
+            self.store.delete(&key).await?;
+        }
         Ok(record)
     }
 

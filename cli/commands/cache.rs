@@ -204,7 +204,7 @@ async fn verify(args: &CacheVerifyArgs, console: &Console) -> Result<ExitCode, F
     let mut wrong = 0u64;
     for hash in &hashes {
         let verdict = inventory.verify(hash, args.rebuild).await?;
-        wrong += u64::from(verdict != Verdict::Good);
+        wrong += u64::from(matches!(verdict, Verdict::Wrong(_)));
         show_verdict(hash.0.short().as_str(), &verdict, console);
     }
     if wrong > 0 {
@@ -219,6 +219,7 @@ fn show_verdict(hash: &str, verdict: &Verdict, console: &Console) {
     let (tone, word, why) = match verdict {
         Verdict::Good => (Tone::Good, "good", None),
         Verdict::Wrong(why) => (Tone::Bad, "wrong", Some(why)),
+        Verdict::Unknown(why) => (Tone::Warn, "unknown", Some(why)),
     };
     if console.is_json() {
         console.out_line(&json!({ "hash": hash, "verdict": word, "why": why }).to_string());

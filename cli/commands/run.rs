@@ -47,12 +47,12 @@ pub async fn run(args: RunArgs, console: &Console) -> Result<ExitCode, Fault> {
 
 /// Flags and environment win over the script's own options, those over `pyrun.toml`.
 fn limits(args: &RunArgs, call: &Call, file: &FileSettings) -> Result<Limits, Fault> {
-    let timeout = args.timeout.as_ref().or(call.timeout.as_ref()).or(file.timeout.as_ref());
-    let memory = args.memory.as_ref().or(call.memory.as_ref()).or(file.memory.as_ref());
-    let timeout = timeout.map(|text| units::duration(text)).transpose()?;
+    let timeout = |text: &String| units::duration(text).map(|time| u64::try_from(time.as_millis()).unwrap_or(u64::MAX).max(1));
+    let memory = |text: &String| units::size(text);
+    let own = |text: &Option<String>, read: &dyn Fn(&String) -> Result<u64, Fault>| text.as_ref().map(read).transpose();
     Ok(Limits {
-        timeout_ms: timeout.map(|time| u64::try_from(time.as_millis()).unwrap_or(u64::MAX).max(1)),
-        memory_bytes: memory.map(|text| units::size(text)).transpose()?,
+        timeout_ms: own(&args.timeout, &timeout)?.or(call.timeout_ms).or(own(&file.timeout, &timeout)?),
+        memory_bytes: own(&args.memory, &memory)?.or(call.memory_bytes).or(own(&file.memory, &memory)?),
         result_bytes: None,
     })
 }

@@ -13,6 +13,8 @@ use std::path::Path;
 use pep440_rs::VersionSpecifiers;
 use pyrun_core::{Code, Fault, Origin, Requirement};
 
+use crate::settings::ScriptSettings;
+
 /// What one bundle is made from.
 #[derive(Debug, Clone)]
 pub struct Input {
@@ -38,8 +40,8 @@ pub struct Requirements {
     pub requirements: Vec<Requirement>,
     /// The file's bound on Python.
     pub requires_python: Option<VersionSpecifiers>,
-    /// The file's own index.
-    pub index: Option<String>,
+    /// What the file says of how to resolve.
+    pub settings: ScriptSettings,
 }
 
 /// Reads the sources of `pyrun lock` and `pyrun prewarm`.
