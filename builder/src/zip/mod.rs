@@ -21,6 +21,7 @@ mod tests;
 mod write;
 
 pub use error::ZipError;
+pub(crate) use error::shown;
 pub use inflate::Inflater;
 pub use source::Source;
 pub use write::{Member, Writer, central_header, end_record, local_header};
