@@ -4,44 +4,52 @@ use pyrun_core::{LockHash, Sha256};
 
 use crate::key::Key;
 
-fn key(text: String) -> Key {
+fn key(text: &str) -> Key {
     text.parse()
         .expect("digests and magic numbers are safe in keys")
 }
 
 /// The lock that answers a request.
 pub fn lock(request: &Sha256) -> Key {
-    key(format!("v1/locks/{request}.toml"))
+    key(&format!("v1/locks/{request}.toml"))
 }
 
 /// A verified wheel.
 pub fn wheel(sha256: &Sha256) -> Key {
-    key(format!("v1/wheels/{sha256}.whl"))
+    key(&format!("v1/wheels/{sha256}.whl"))
 }
 
 /// The bytecode of one wheel for one interpreter's magic number.
 pub fn bytecode(wheel: &Sha256, magic: u16) -> Key {
-    key(format!("v1/bytecode/{wheel}/{magic}.zip"))
+    key(&format!("v1/bytecode/{wheel}/{magic}.zip"))
 }
 
 /// A bundle.
 pub fn bundle(lock: &LockHash) -> Key {
-    key(format!("v1/bundles/{lock}.zip"))
+    key(&format!("v1/bundles/{lock}.zip"))
 }
 
 /// What is known of a bundle; whoever finds it finds the bundle.
 pub fn bundle_record(lock: &LockHash) -> Key {
-    key(format!("v1/bundles/{lock}.json"))
+    key(&format!("v1/bundles/{lock}.json"))
 }
 
 /// A bundle's bytecode companion.
 pub fn companion(lock: &LockHash, magic: u16) -> Key {
-    key(format!("v1/bundles/{lock}.{magic}.pyc.zip"))
+    key(&format!("v1/bundles/{lock}.{magic}.pyc.zip"))
 }
 
-/// Who builds a bundle at the moment.
+/// Who builds a bundle at the moment: the first holder's lease.
 pub fn lease(lock: &LockHash) -> Key {
-    key(format!("v1/leases/{lock}"))
+    key(&format!("v1/leases/{lock}"))
+}
+
+/// The lease of the holder that took over from `generation` dead ones, 0 being [`lease`] itself.
+pub fn lease_generation(lock: &LockHash, generation: u32) -> Key {
+    match generation {
+        0 => lease(lock),
+        _ => key(&format!("v1/leases/{lock}.{generation}")),
+    }
 }
 
 /// The prefix of all bundles.

@@ -9,7 +9,7 @@ pub mod dir;
 mod error;
 mod key;
 pub mod memory;
-#[cfg(feature = "testing")]
+#[cfg(any(test, feature = "testing"))]
 pub mod testing;
 
 use std::fmt;

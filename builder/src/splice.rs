@@ -1,1 +1,0 @@
-//! Wheels to a bundle, by copying compressed members as they are.

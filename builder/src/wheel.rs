@@ -1,1 +1,0 @@
-//! Checks that a wheel is what the wheel specification and its own RECORD say.
