@@ -1,0 +1,1 @@
+//! Wheels into the store: whole ones only.
