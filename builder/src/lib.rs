@@ -109,7 +109,8 @@ impl Builder {
         fs_err::create_dir_all(&self.scratch)
             .map_err(|error| Fault::from_error(Code::STORE_UNWRITABLE, &error))?;
         let check = |path: &Path, package: &LockedPackage| {
-            wheel::check(path, &package.wheel.filename, &wheel::Limits::default()).map(drop)
+            let checked = wheel::check(path, &package.wheel.filename, &wheel::Limits::default());
+            checked.map(drop).map_err(Fault::from)
         };
         fetch::fetch_wheels(lock, &*self.store, &self.index, check, &self.scratch, events).await?;
         let built = jiff::Timestamp::now().to_string();
