@@ -1,4 +1,4 @@
-//! Finds the CPython interpreter that a run uses.
+//! Finds the `CPython` interpreter that a run uses.
 //!
 //! In: what is wished for, the environment, a cache folder. Out: an [`Interpreter`], or an error
 //! that lists everything looked at. Never: runs an interpreter twice while its file is unchanged;
@@ -28,7 +28,7 @@ use memory::Memory;
 use probe::Answer;
 use search::Search;
 
-/// A CPython that runs here.
+/// A `CPython` that runs here.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Interpreter {
     /// The file to execute: never a virtual environment's, and never a shim.
