@@ -33,6 +33,8 @@ pub struct Built {
 /// What a run came to.
 #[derive(Debug)]
 pub struct Outcome {
+    /// The bundle it ran against.
+    pub lock: LockHash,
     /// The result, or what failed.
     pub result: Result<Value, Fault>,
     /// What it cost.
@@ -64,6 +66,23 @@ impl<'a> Client<'a> {
         }
     }
 
+    /// Has a bundle unpacked ahead of its first run.
+    pub async fn prepare(&self, lock: LockHash) -> Result<(), Fault> {
+        let mut answer = self.transport.prepare(lock);
+        let mut interrupt = self.interrupt.clone();
+        loop {
+            let frame = tokio::select! {
+                frame = next(&mut answer) => frame?,
+                () = interrupt.wait() => return Err(interrupt::fault()),
+            };
+            match frame {
+                Frame::Result { .. } => return Ok(()),
+                Frame::Fault(fault) => return Err(fault),
+                frame => self.console.frame(&frame, Output::Function),
+            }
+        }
+    }
+
     /// Has requirements built and a call run against them. A bundle that turns out to be missing
     /// or corrupt before anything ran is built again, once.
     pub async fn run(
@@ -85,6 +104,7 @@ impl<'a> Client<'a> {
 
     /// Runs one call. The runner itself is told of an interrupt, and answers to the end.
     async fn call(&self, request: RunRequest, output: Output) -> Result<Outcome, Fault> {
+        let lock = request.lock;
         let mut answer = self.transport.run(request);
         let mut result = None;
         let mut report = None;
@@ -97,7 +117,7 @@ impl<'a> Client<'a> {
             }
         }
         let result = result.ok_or_else(ended_early)?;
-        Ok(Outcome { result, report })
+        Ok(Outcome { lock, result, report })
     }
 }
 

@@ -14,6 +14,7 @@ mod inputs;
 mod interrupt;
 mod inventory;
 mod report;
+mod session;
 mod settings;
 mod transport;
 

@@ -7,14 +7,14 @@ use std::sync::Arc;
 use pep440_rs::VersionSpecifiers;
 use pyrun_builder::Builder;
 use pyrun_builder::index::{Client as Index, ClientOptions};
-use pyrun_core::protocol::{BuildRequest, Goal, PROTOCOL};
-use pyrun_core::{Fault, Lock, Request};
+use pyrun_core::protocol::{BuildRequest, Freshness, Goal, PROTOCOL};
+use pyrun_core::{Fault, Lock, LockHash, Request};
 use pyrun_runner::interpreter::{self, Environment, Interpreter, PythonRequest, Wanted as WantedPython};
-use pyrun_runner::warm::Warm;
 use pyrun_runner::{Runner, Surroundings};
 use pyrun_store::{DirStore, Store};
 
 use crate::args::{PlaceArgs, ResolveArgs};
+use crate::background;
 use crate::client::Client;
 use crate::console::Console;
 use crate::inputs::Wanted;
@@ -28,6 +28,7 @@ pub struct Session {
     pub place: Place,
     /// The interpreter that bundles are for.
     pub interpreter: Interpreter,
+    store: Arc<dyn Store>,
     resolving: Resolving,
     transport: Local,
     interrupt: Interrupt,
@@ -52,20 +53,24 @@ impl Session {
         let interrupt = Interrupt::listen()?;
         let store: Arc<dyn Store> = Arc::new(DirStore::open(&place.store)?);
         let index = Index::new(ClientOptions {
-            indexes: resolving.options.indexes.clone(),
-            cache_dir: place.cache.join("index"),
             offline: resolving.offline,
-            refresh: resolving.freshness == pyrun_core::protocol::Freshness::Upgrade,
-        });
+            refresh: resolving.freshness == Freshness::Upgrade,
+            ..ClientOptions::new(resolving.options.indexes.clone(), place.cache.join("index"))
+        })?;
         let builder = Builder::new(Arc::clone(&store), index, place.cache.join("scratch"));
-        let runner = Runner::new(store, Warm::open(&place.cache), interpreter.clone());
+        let runner = Runner::new(Arc::clone(&store), &place.cache, interpreter.clone());
         let transport = Local::new(builder, runner, interpreter.clone(), surroundings, interrupt.channel());
-        Ok(Self { place, interpreter, resolving, transport, interrupt })
+        Ok(Self { place, interpreter, store, resolving, transport, interrupt })
     }
 
     /// A client that speaks to this session's builder and runner.
     pub fn client<'a>(&'a self, console: &'a Console) -> Client<'a> {
         Client::new(&self.transport, console, self.interrupt.clone())
+    }
+
+    /// Leaves a bundle's bytecode to be compiled behind this command, if it is not compiled yet.
+    pub async fn finish_behind(&self, lock: &LockHash) {
+        background::start(&self.place, &*self.store, lock, &self.interpreter).await;
     }
 
     /// The question to the builder.

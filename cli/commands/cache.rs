@@ -27,7 +27,7 @@ pub async fn run(command: CacheCommand, console: &Console) -> Result<ExitCode, F
 }
 
 fn place(args: &PlaceArgs) -> Result<Place, Fault> {
-    Place::resolve(args, &FileSettings::find_here()?)
+    Place::resolve(args, &FileSettings::find(&super::here()?)?)
 }
 
 fn inventory(args: &PlaceArgs) -> Result<Inventory, Fault> {

@@ -21,8 +21,8 @@ pub async fn run(args: LockArgs, console: &Console) -> Result<ExitCode, Fault> {
             .cause(names.join(", "))
             .hint("name one source, and one function of a script as `FILE:FUNCTION`"));
     };
-    let file = FileSettings::find_here()?;
-    let session = Session::open(&args.place, &args.resolve, &file, &input.wanted, Surroundings::default())?;
+    let file = FileSettings::find(&super::here()?)?;
+    let session = Session::open(&args.place, &args.resolve, &file, &input.wanted, Surroundings::function())?;
     let built = session.client(console).build(session.build_request(&input.wanted, Goal::Lock)).await?;
     match args.output {
         Some(path) => {

@@ -15,14 +15,14 @@ use crate::settings::FileSettings;
 
 /// Builds the bundle and the bytecode of every input, one after the other.
 pub async fn run(args: PrewarmArgs, console: &Console) -> Result<ExitCode, Fault> {
-    let file = FileSettings::find_here()?;
+    let file = FileSettings::find(&super::here()?)?;
     for input in inputs::read(&args.sources.sources)? {
-        let session = Session::open(&args.place, &args.resolve, &file, &input.wanted, Surroundings::default())?;
+        let session = Session::open(&args.place, &args.resolve, &file, &input.wanted, Surroundings::function())?;
         let client = session.client(console);
         let goal = if args.no_bytecode { Goal::Bundle } else { Goal::Bytecode };
         let built = client.build(session.build_request(&input.wanted, goal)).await?;
         if !args.build_only {
-            session.unpack(&built.lock, console).await?;
+            client.prepare(built.lock).await?;
         }
         let record = built.record.as_deref();
         let size = record.map_or(0, |record| record.size);

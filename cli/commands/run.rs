@@ -1,5 +1,6 @@
 //! `pyrun run`.
 
+use std::path::Path;
 use std::process::ExitCode;
 
 use pyrun_core::protocol::{Entry, Goal, Limits, PROTOCOL, RunRequest};
@@ -7,7 +8,6 @@ use pyrun_core::{Code, Fault};
 use pyrun_runner::Surroundings;
 
 use crate::args::RunArgs;
-use crate::background;
 use crate::client::Outcome;
 use crate::console::{Console, Output, value_text};
 use crate::inputs::script::{self, Call};
@@ -17,7 +17,7 @@ use crate::settings::{FileSettings, units};
 
 /// Runs a function or a program.
 pub async fn run(args: RunArgs, console: &Console) -> Result<ExitCode, Fault> {
-    let file = FileSettings::find_here()?;
+    let file = FileSettings::find(&super::here()?)?;
     let call = script::call(&args.command, args.input.as_deref())?;
     let limits = limits(&args, &call, &file)?;
     let wanted = match &args.lock {
@@ -26,7 +26,7 @@ pub async fn run(args: RunArgs, console: &Console) -> Result<ExitCode, Fault> {
     };
     let (output, surroundings) = match call.entry {
         Entry::Function { .. } => (Output::Function, Surroundings::function()),
-        Entry::Program { .. } => (Output::Program, Surroundings::program()),
+        Entry::Program { .. } => (Output::Program, Surroundings::program(&super::here()?, Path::new(&call.script.path))),
     };
     let session = Session::open(&args.place, &args.resolve, &file, &wanted, surroundings)?;
     let build = session.build_request(&wanted, Goal::Bundle);
@@ -41,7 +41,7 @@ pub async fn run(args: RunArgs, console: &Console) -> Result<ExitCode, Fault> {
             env: std::collections::BTreeMap::new(),
         })
         .await?;
-    background::finish(&session, &outcome);
+    session.finish_behind(&outcome.lock).await;
     show(outcome, &args, output, console)
 }
 
@@ -68,7 +68,7 @@ fn show(outcome: Outcome, args: &RunArgs, output: Output, console: &Console) -> 
             0
         }
         Err(fault) => {
-            console.fault(fault, output);
+            console.fault(fault);
             exit_status(fault, output)
         }
     };

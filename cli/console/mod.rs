@@ -107,7 +107,6 @@ impl Console {
             Frame::Phase(event) => self.event(event),
             Frame::Log { stream, text, newline, .. } => self.log(*stream, text, *newline, output),
             Frame::Yield { value } => self.out_line(&value_text(value)),
-            Frame::Report(report) => self.report(report),
             _ => {}
         }
     }
@@ -145,7 +144,12 @@ impl Console {
         }
     }
 
-    fn report(&self, report: &Report) {
+    /// Shows what a run cost.
+    pub fn report(&self, report: &Report) {
+        if self.is_json() {
+            self.out(&Frame::Report(report.clone()).to_line());
+            return;
+        }
         self.progress().clear();
         for note in &report.notes {
             self.note(Tone::Dim, "note", note);
@@ -172,7 +176,9 @@ impl Console {
 
     /// Shows the result of a function on standard output.
     pub fn result(&self, value: &serde_json::Value) {
-        if !self.is_json() && !value.is_null() {
+        if self.is_json() {
+            self.out(&Frame::Result { value: value.clone() }.to_line());
+        } else if !value.is_null() {
             self.out_line(&value_text(value));
         }
     }

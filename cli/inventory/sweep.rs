@@ -4,6 +4,7 @@ use std::collections::BTreeSet;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use pyrun_core::{Fault, Lock, LockHash};
+use pyrun_runner::warm::Removal;
 use pyrun_store::{Key, Store as _, catalog};
 use serde::Serialize;
 
@@ -83,7 +84,7 @@ impl Inventory {
         }
         self.remove_locks(&stay, limits, &mut swept).await?;
         if !limits.dry_run {
-            self.store.sweep()?;
+            self.store.sweep().await?;
             self.warm.sweep()?;
         }
         Ok(swept)
@@ -114,7 +115,7 @@ impl Inventory {
 
     /// Whether the bundle went (or would have gone): one in use stays.
     async fn remove_bundle(&self, hash: &LockHash, dry_run: bool, swept: &mut Swept) -> Result<bool, Fault> {
-        if !dry_run && !self.warm.remove(hash)? {
+        if !dry_run && self.warm.remove(hash)? == Removal::Busy {
             swept.busy.push(*hash);
             return Ok(false);
         }

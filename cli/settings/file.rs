@@ -51,13 +51,6 @@ impl FileSettings {
         Ok(Self::default())
     }
 
-    /// Reads the nearest `pyrun.toml` in the current folder or above it.
-    pub fn find_here() -> Result<Self, Fault> {
-        let folder = std::env::current_dir()
-            .map_err(|error| Fault::new(Code::CONFIG_INVALID, "there is no current folder").cause(error.to_string()))?;
-        Self::find(&folder)
-    }
-
     fn parse(path: &Path, text: &str) -> Result<Self, Fault> {
         let mut settings: Self = toml::from_str(text).map_err(|error| {
             let line = error.span().map_or(1, |span| text[..span.start].lines().count().max(1));

@@ -7,12 +7,13 @@ use std::sync::Arc;
 
 use pyrun_builder::{Builder, Locked};
 use pyrun_core::protocol::{BuildRequest, Frame, Goal, PROTOCOL, RunRequest};
-use pyrun_core::{Event, Events, Fault, Lock};
+use pyrun_core::{Event, Events, Fault, Lock, LockHash};
 use pyrun_runner::interpreter::Interpreter;
 use pyrun_runner::{Runner, Surroundings};
 use tokio::sync::{mpsc, watch};
 
 use super::{Answer, Transport};
+use crate::background;
 
 /// Reaches the libraries directly.
 #[derive(Debug)]
@@ -51,6 +52,20 @@ impl Transport for Local {
         })
     }
 
+    fn prepare(&self, lock: LockHash) -> Answer {
+        let runner = Arc::clone(&self.runner);
+        Answer::new(async move |lines| {
+            hello(&lines).await;
+            let (frames, mut spoken) = mpsc::channel::<Frame>(64);
+            let work = async move {
+                let prepared = runner.prepare(&lock, &frames).await;
+                let last = prepared.map_or_else(Frame::Fault, |()| Frame::Result { value: serde_json::Value::Null });
+                let _ = frames.send(last).await;
+            };
+            tokio::join!(work, pass_on(&mut spoken, &lines));
+        })
+    }
+
     fn run(&self, request: RunRequest) -> Answer {
         let runner = Arc::clone(&self.runner);
         let surroundings = self.surroundings.clone();
@@ -58,16 +73,21 @@ impl Transport for Local {
         Answer::new(async move |lines| {
             hello(&lines).await;
             let (frames, mut spoken) = mpsc::channel::<Frame>(64);
-            let run = runner.run(request, surroundings, frames, interrupt);
-            let pass_on = async {
-                while let Some(frame) = spoken.recv().await {
-                    if lines.send(frame.to_line()).await.is_err() {
-                        return;
-                    }
-                }
+            let run = async move {
+                runner.run(&request, &surroundings, &frames, interrupt).await;
             };
-            tokio::join!(run, pass_on);
+            tokio::join!(run, pass_on(&mut spoken, &lines));
         })
+    }
+}
+
+async fn pass_on(spoken: &mut mpsc::Receiver<Frame>, lines: &mpsc::Sender<String>) {
+    while let Some(frame) = spoken.recv().await {
+        if lines.send(frame.to_line()).await.is_err() {
+            // Nobody listens: the run is taken back with the channel.
+            spoken.close();
+            return;
+        }
     }
 }
 
@@ -117,7 +137,7 @@ async fn steps(
         Goal::Bundle | Goal::Bytecode => Some(builder.bundle(&locked.lock, events).await?),
     };
     if let (Goal::Bytecode, Some(record)) = (request.goal, &record) {
-        builder.bytecode(record, &compiler(interpreter), events).await?;
+        builder.bytecode(record, &background::compiler(interpreter), events).await?;
     }
     Ok(Frame::Built {
         lock: locked.lock.hash(),

@@ -5,16 +5,19 @@
 mod local;
 
 use pyrun_core::protocol::{BuildRequest, Frame, RunRequest};
-use pyrun_core::{Code, Fault};
+use pyrun_core::{Code, Fault, LockHash};
 use tokio::sync::mpsc;
 use tokio::task::JoinHandle;
 
-pub use local::{Local, Surroundings};
+pub use local::Local;
 
 /// A way to a builder and a runner.
 pub trait Transport: Send + Sync {
     /// Asks the builder. The answer ends with `built` or `fault`.
     fn build(&self, request: BuildRequest) -> Answer;
+
+    /// Asks the runner to have a bundle at hand. The answer ends with `result` or `fault`.
+    fn prepare(&self, lock: LockHash) -> Answer;
 
     /// Asks the runner. The answer ends with `result` or `fault`, then `report`.
     fn run(&self, request: RunRequest) -> Answer;
