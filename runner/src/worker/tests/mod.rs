@@ -1,0 +1,7 @@
+//! Runs with a real Python.
+
+mod support;
+
+mod hostile;
+mod outcomes;
+mod programs;

@@ -1,0 +1,442 @@
+//! Functions: arguments, results, exceptions.
+
+use pyrun_core::protocol::{Frame, StartKind};
+use pyrun_core::{Code, Phase};
+use serde_json::{Value, json};
+
+use super::support::{call, python, pythons, run, run_with};
+
+#[tokio::test]
+async fn a_function_returns_its_value() {
+    let ran = run(&call("def f(a, b=2):\n    return [a, b]", vec![json!("x")])).await;
+    assert_eq!(ran.result(), &json!(["x", 2]));
+    let report = &ran.outcome.report;
+    let phases: Vec<Phase> = report.phases.iter().map(|cost| cost.phase).collect();
+    assert_eq!(phases, [Phase::Start, Phase::Import, Phase::Call]);
+    assert_eq!(report.start, StartKind::Fresh);
+    assert!(report.peak_memory_bytes > 1 << 20);
+    assert!(report.micros > 0);
+}
+
+#[tokio::test]
+async fn every_supported_python_runs_it() {
+    let source = "\
+from __future__ import annotations
+import dataclasses, typing
+@dataclasses.dataclass
+class Point:
+    x: int
+    y: typing.Optional[Point] = None
+@requirements({'nothing': ''})
+def f():
+    hints = typing.get_type_hints(Point)
+    assert f.__pyrun_requirements__ == (({'nothing': ''},), {})
+    print('seen')
+    return [Point(1, Point(2)), sorted(hints)]
+def g():
+    raise ValueError('no')
+";
+    let pythons = pythons();
+    assert!(!pythons.is_empty());
+    for python in pythons {
+        let ran = run_with(&python, &call(source, vec![])).await;
+        let expected = json!([{"x": 1, "y": {"x": 2, "y": null}}, ["x", "y"]]);
+        assert_eq!(ran.result(), &expected, "{}", python.display());
+        assert_eq!(ran.stdout(), "seen\n", "{}", python.display());
+        let ran = run_with(
+            &python,
+            &call(
+                &source.replace("def f", "def h").replace("def g", "def f"),
+                vec![],
+            ),
+        )
+        .await;
+        assert_eq!(
+            ran.fault().message,
+            "ValueError: no",
+            "{}",
+            python.display()
+        );
+        let tail = "in f\n    raise ValueError('no')\nValueError: no\n";
+        let traceback = ran.fault().traceback.clone().unwrap_or_default();
+        assert!(traceback.ends_with(tail), "{traceback}");
+    }
+}
+
+/// (what is returned, the JSON that comes)
+const RESULTS: &[(&str, &str)] = &[
+    ("None", "null"),
+    ("True", "true"),
+    ("-7", "-7"),
+    (
+        "2**64",
+        r#"{"$pyrun":"int","value":"18446744073709551616"}"#,
+    ),
+    ("1.5", "1.5"),
+    ("[float('nan'), float('inf'), 1e308]", "[null,null,1e308]"),
+    ("'ü\\n\\u2028'", r#""ü\n\u2028""#),
+    ("'a\\ud800b'", "\"a\u{fffd}b\""),
+    ("'\\ud83d\\ude00'", "\"😀\""),
+    ("(1, (2,))", "[1,[2]]"),
+    (
+        "{1: 'a', None: 2, True: 3, 1.5: 4}",
+        r#"{"1":3,"null":2,"1.5":4}"#,
+    ),
+    ("{3, 1, 2}", "[1,2,3]"),
+    ("frozenset({'b', 1})", r#"["b",1]"#),
+    ("b'\\x00\\xff'", r#""AP8=""#),
+    ("[bytearray(b'a'), memoryview(b'b')]", r#"["YQ==","Yg=="]"#),
+    (
+        "datetime.datetime(2024, 5, 31, 12, tzinfo=datetime.timezone.utc)",
+        r#""2024-05-31T12:00:00+00:00""#,
+    ),
+    (
+        "[datetime.date(2024, 5, 31), datetime.time(1, 2)]",
+        r#"["2024-05-31","01:02:00"]"#,
+    ),
+    ("datetime.timedelta(hours=1, milliseconds=5)", "3600.005"),
+    (
+        "[decimal.Decimal('1.10'), fractions.Fraction(1, 3)]",
+        r#"["1.10","1/3"]"#,
+    ),
+    (
+        "uuid.UUID(int=1)",
+        r#""00000000-0000-0000-0000-000000000001""#,
+    ),
+    ("pathlib.Path('/a/b')", r#""/a/b""#),
+    ("[Color.RED, Number.ONE]", r#"["red",1]"#),
+    ("{Color.RED: 1}", r#"{"red":1}"#),
+    ("1 + 2j", "[1.0,2.0]"),
+    ("Point(1, {2})", r#"{"x":1,"y":[2]}"#),
+    ("Pair(1, 2)", "[1,2]"),
+    ("Model()", r#"{"mode":"json"}"#),
+    ("range(3)", "[0,1,2]"),
+    ("map(str, [1, 2])", r#"["1","2"]"#),
+    (
+        "[(i for i in range(2)), {'a': 1}.items()]",
+        r#"[[0,1],[["a",1]]]"#,
+    ),
+    ("collections.deque([1])", "[1]"),
+    ("collections.OrderedDict(b=1, a=2)", r#"{"b":1,"a":2}"#),
+    ("types.MappingProxyType({'a': 1})", r#"{"a":1}"#),
+    ("array.array('i', [1, 2])", "[1,2]"),
+    ("Text('sub')", r#""sub""#),
+    (
+        "{'$pyrun': 'int', 'value': '1'}",
+        r#"{"$pyrun":"dict","value":{"$pyrun":"int","value":"1"}}"#,
+    ),
+    ("[FakeScalar(), FakeArray()]", "[7,[null,1.0]]"),
+];
+
+const PRELUDE: &str = "\
+import array, collections, dataclasses, datetime, decimal, enum, fractions, pathlib, types, uuid
+class Color(enum.Enum):
+    RED = 'red'
+class Number(enum.IntEnum):
+    ONE = 1
+@dataclasses.dataclass
+class Point:
+    x: int
+    y: object
+Pair = collections.namedtuple('Pair', 'a b')
+class Model:
+    def model_dump(self, mode):
+        return {'mode': mode}
+class Text(str):
+    pass
+class Type:
+    kind = 'i'
+class FakeScalar:
+    dtype = Type
+    def item(self):
+        return 7
+FakeScalar.__module__, FakeScalar.__name__ = 'numpy', 'generic'
+class FakeArray:
+    dtype = Type
+    def tolist(self):
+        return [float('nan'), 1.0]
+FakeArray.__module__, FakeArray.__name__ = 'numpy', 'ndarray'
+";
+
+#[tokio::test]
+async fn results_become_json_as_the_table_says() {
+    // One run for all of them; the top level, where some kinds differ, is tried below.
+    let items: Vec<&str> = RESULTS.iter().map(|(source, _)| *source).collect();
+    let source = format!("{PRELUDE}def f():\n    return [{}]", items.join(", "));
+    let ran = run(&call(&source, vec![])).await;
+    let found = ran.result().as_array().expect("a list").clone();
+    assert_eq!(found.len(), RESULTS.len());
+    for ((source, expected), found) in RESULTS.iter().zip(found) {
+        let expected: Value = serde_json::from_str(expected).expect("JSON");
+        assert_eq!(found, expected, "{source}");
+    }
+    for (source, expected) in [("b'a'", json!("YQ==")), ("map(str, [1])", json!(["1"]))] {
+        let source = format!("def f():\n    return {source}");
+        assert_eq!(run(&call(&source, vec![])).await.result(), &expected);
+    }
+}
+
+#[tokio::test]
+async fn results_without_a_form_are_named_by_their_path() {
+    let deep = "x = []\n    for _ in range(200): x = [x]\n    return x";
+    let loops = "x = {}\n    x['self'] = [x]\n    return x";
+    for (body, message) in [
+        (
+            "return {'model': [1, 2, 3, object()]}",
+            "`result[\"model\"][3]` is a `object`, which has no form in JSON",
+        ),
+        (
+            "return f",
+            "`result` is a `function`, which has no form in JSON",
+        ),
+        (
+            "return [{(1, 2): 3}]",
+            "a key of `result[0]` is a `tuple`, and JSON has text as keys",
+        ),
+        (
+            loops,
+            "`result[\"self\"][0]` contains itself, which JSON can't express",
+        ),
+        (deep, "the result is nested deeper than 100 levels"),
+    ] {
+        let ran = run(&call(&format!("def f():\n    {body}"), vec![])).await;
+        assert_eq!(ran.fault().code, Code::RUN_RESULT, "{body}");
+        assert_eq!(ran.fault().message, message, "{body}");
+    }
+    let body = "def f():\n    class Odd:\n        def model_dump(self, mode): raise KeyError('gone')\n    return Odd()";
+    let ran = run(&call(body, vec![])).await;
+    assert_eq!(
+        ran.fault().message,
+        "turning the result into JSON raised KeyError: 'gone'"
+    );
+}
+
+#[tokio::test]
+async fn arguments_arrive_as_their_kinds() {
+    let tagged = |kind: &str, value: Value| json!({"$pyrun": kind, "value": value});
+    let args = vec![
+        tagged("path", json!("/a")),
+        tagged("datetime", json!("2024-05-31T12:00:00+02:00")),
+        tagged("date", json!("2024-05-31")),
+        tagged("time", json!("12:00:00.500000")),
+        tagged("timedelta", json!(1.5)),
+        tagged("decimal", json!("1.10")),
+        tagged("uuid", json!("00000000-0000-0000-0000-000000000001")),
+        tagged("bytes", json!("AP8=")),
+        tagged("float", json!("-inf")),
+        tagged("int", json!("18446744073709551616")),
+        tagged("tuple", json!([1, tagged("set", json!([2]))])),
+        tagged(
+            "dict",
+            json!({"$pyrun": tagged("date", json!("2024-05-31"))}),
+        ),
+        tagged("dict", json!([[1, 2]])),
+        json!({"$pyrun": "enum", "class": "Color", "name": "RED"}),
+        json!([{"a": tagged("path", json!("b"))}]),
+    ];
+    let source = "\
+import enum
+class Color(enum.Enum):
+    RED = 1
+def f(*args):
+    return [repr(arg) for arg in args]";
+    let ran = run(&call(source, args)).await;
+    let zone = "datetime.timezone(datetime.timedelta(seconds=7200))";
+    assert_eq!(
+        ran.result(),
+        &json!([
+            "PosixPath('/a')",
+            format!("datetime.datetime(2024, 5, 31, 12, 0, tzinfo={zone})"),
+            "datetime.date(2024, 5, 31)",
+            "datetime.time(12, 0, 0, 500000)",
+            "datetime.timedelta(seconds=1, microseconds=500000)",
+            "Decimal('1.10')",
+            "UUID('00000000-0000-0000-0000-000000000001')",
+            "b'\\x00\\xff'",
+            "-inf",
+            "18446744073709551616",
+            "(1, {2})",
+            "{'$pyrun': datetime.date(2024, 5, 31)}",
+            "{1: 2}",
+            "<Color.RED: 1>",
+            "[{'a': PosixPath('b')}]"
+        ])
+    );
+}
+
+#[tokio::test]
+async fn an_exception_shows_the_users_frames_alone() {
+    let source = "\
+def inner(x):
+    return 1 / x
+
+def f():
+    try:
+        inner(0)
+    except ZeroDivisionError as error:
+        raise RuntimeError('broken') from error
+";
+    let ran = run(&call(source, vec![])).await;
+    let fault = ran.fault();
+    assert_eq!(fault.code, Code::RUN_RAISED);
+    assert_eq!(fault.message, "RuntimeError: broken");
+    // Carets differ between versions of Python.
+    let traceback: String = fault
+        .traceback
+        .as_deref()
+        .unwrap_or_default()
+        .lines()
+        .filter(|line| line.trim_matches(['^', '~', ' ']) != "" || line.is_empty())
+        .fold(String::new(), |all, line| all + line + "\n");
+    assert_eq!(
+        traceback,
+        "Traceback (most recent call last):
+  File \"folder/script.py\", line 6, in f
+    inner(0)
+  File \"folder/script.py\", line 2, in inner
+    return 1 / x
+ZeroDivisionError: division by zero
+
+The above exception was the direct cause of the following exception:
+
+Traceback (most recent call last):
+  File \"folder/script.py\", line 8, in f
+    raise RuntimeError('broken') from error
+RuntimeError: broken
+"
+    );
+    let span = &fault.spans[0];
+    assert_eq!((span.line, span.column), (8, 9));
+    assert_eq!(span.text, "        raise RuntimeError('broken') from error");
+}
+
+#[tokio::test]
+async fn a_missing_module_names_its_project() {
+    let ran = run(&call("def f():\n    import cv2", vec![])).await;
+    assert_eq!(
+        ran.fault().hints,
+        ["add 'opencv-python-headless' to the requirements"]
+    );
+    let ran = run(&call("import no_such_thing\ndef f(): pass", vec![])).await;
+    assert_eq!(
+        ran.fault().hints,
+        ["add 'no_such_thing' to the requirements"]
+    );
+}
+
+#[tokio::test]
+async fn coroutines_and_generators_are_run() {
+    let ran = run(&call(
+        "async def f():\n    import asyncio\n    await asyncio.sleep(0)\n    return 1",
+        vec![],
+    ))
+    .await;
+    assert_eq!(ran.result(), &json!(1));
+    let ran = run(&call(
+        "def f():\n    print('one')\n    yield 1\n    yield {2}\n    return 3",
+        vec![],
+    ))
+    .await;
+    assert_eq!(ran.yields(), [&json!(1), &json!([2])]);
+    assert_eq!(ran.result(), &json!(3));
+    let printed = ran
+        .frames
+        .iter()
+        .position(|frame| matches!(frame, Frame::Log { .. }));
+    let yielded = ran
+        .frames
+        .iter()
+        .position(|frame| matches!(frame, Frame::Yield { .. }));
+    assert!(
+        printed < yielded,
+        "what is printed before a yield comes before it"
+    );
+    let ran = run(&call(
+        "async def f():\n    yield 1\n    raise OSError('late')",
+        vec![],
+    ))
+    .await;
+    assert_eq!(ran.yields(), [&json!(1)]);
+    assert_eq!(ran.fault().message, "OSError: late");
+}
+
+#[tokio::test]
+async fn sys_exit_ends_a_function() {
+    for (source, expected) in [("0", true), ("None", true), ("3", false), ("'why'", false)] {
+        let ran = run(&call(
+            &format!("import sys\ndef f(): sys.exit({source})"),
+            vec![],
+        ))
+        .await;
+        if expected {
+            assert_eq!(ran.result(), &Value::Null);
+        } else {
+            assert_eq!(ran.fault().code, Code::RUN_EXITED);
+            assert!(ran.fault().message.contains(source.trim_matches('\'')));
+        }
+    }
+}
+
+#[tokio::test]
+async fn the_main_block_is_not_run_for_a_function() {
+    let source = "def f(): return __name__\nif __name__ == '__main__': raise SystemExit(9)";
+    assert_eq!(run(&call(source, vec![])).await.result(), &json!("script"));
+}
+
+#[tokio::test]
+async fn what_is_not_there_or_not_python_is_named() {
+    let ran = run(&call("def g(): pass", vec![])).await;
+    assert_eq!(ran.fault().code, Code::SCRIPT_FUNCTION);
+    let ran = run(&call("x = 1\ndef f(:\n", vec![])).await;
+    assert_eq!(ran.fault().code, Code::SCRIPT_SYNTAX);
+    assert_eq!(ran.fault().spans[0].line, 2);
+}
+
+#[tokio::test]
+async fn a_result_over_its_limit_is_refused() {
+    let mut request = call("def f(n): return 'x' * n", vec![json!(1000)]);
+    request.limits.result_bytes = Some(1002);
+    assert!(run(&request).await.result().is_string());
+    request.limits.result_bytes = Some(1001);
+    let ran = run(&request).await;
+    assert_eq!(ran.fault().code, Code::RUN_OUTPUT);
+    let mut request = call(
+        "import itertools\ndef f(): return [itertools.count()]",
+        vec![],
+    );
+    request.limits.result_bytes = Some(1000);
+    assert_eq!(run(&request).await.fault().code, Code::RUN_OUTPUT);
+}
+
+#[tokio::test]
+async fn the_users_module_is_as_python_would_make_it() {
+    let source = "\
+import inspect, os, pickle, sys
+from pyrun import requirements as named
+class Thing: pass
+@named('x', python='3.12')
+def f():
+    assert pickle.loads(pickle.dumps(Thing())).__class__ is Thing
+    assert f.__pyrun_requirements__ == (('x',), {'python': '3.12'})
+    assert callable(exit) and callable(quit)
+    return [inspect.getsource(f).splitlines()[1], __file__, sys.argv, os.listdir('.'),
+            os.getcwd() == os.environ['HOME'] == os.environ['TMPDIR'], sys.stdin.read()]";
+    let ran = run(&call(source, vec![])).await;
+    assert_eq!(
+        ran.result(),
+        &json!([
+            "def f():",
+            "folder/script.py",
+            ["folder/script.py"],
+            [],
+            true,
+            ""
+        ])
+    );
+}
+
+#[tokio::test]
+async fn an_interpreter_that_is_none_is_a_fault() {
+    let ran = run_with(&python().with_file_name("no-python"), &call("", vec![])).await;
+    assert_eq!(ran.fault().code, Code::PYTHON_BROKEN);
+}
