@@ -190,6 +190,7 @@ where
         let key = catalog::wheel(&package.wheel.sha256);
         // Another builder may have stored the same bytes meanwhile, which is just as well.
         self.store.put_new(&key, Body::file(&part)).await?;
+        self.client.forget_wheel(&package.wheel.sha256);
         Ok(found.size)
     }
 

@@ -346,6 +346,12 @@ impl Client {
         Some(self.cache.wheel(sha256)).filter(|path| path.is_file())
     }
 
+    /// Lets go of a wheel that the store has now.
+    pub(crate) fn forget_wheel(&self, sha256: &Sha256) {
+        // Most were never kept; one that stays costs space alone.
+        let _ = fs_err::remove_file(self.cache.wheel(sha256));
+    }
+
     /// Downloads a file to `path`.
     pub(crate) async fn download(
         &self,

@@ -22,7 +22,7 @@ mod packed;
 mod page;
 mod remote;
 #[cfg(test)]
-mod testing;
+pub(crate) mod testing;
 #[cfg(test)]
 mod tests;
 

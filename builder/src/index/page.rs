@@ -283,7 +283,7 @@ fn absolute<'a>(text: &'a str, base: &Url) -> Option<(String, Option<&'a str>)> 
     // Parsing thousands of addresses costs more than the rest of the page; most need none.
     let plain = address
         .bytes()
-        .all(|byte| byte.is_ascii_graphic() && !b"@\\\"<>`".contains(&byte));
+        .all(|byte| byte.is_ascii_graphic() && !b"@[\\\"<>`".contains(&byte));
     if plain && (address.starts_with("https://") || address.starts_with("http://")) {
         return Some((address.to_owned(), fragment));
     }
