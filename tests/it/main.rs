@@ -6,6 +6,7 @@ mod bad_input;
 mod cache;
 mod determinism;
 mod docs;
+mod full_disk;
 mod interrupt;
 mod locks;
 mod pypi;
