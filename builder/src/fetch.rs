@@ -10,7 +10,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use futures::stream::{self, StreamExt as _, TryStreamExt as _};
-use pyrun_core::{Code, Event, Events, Fault, Lock, LockedPackage, Phase, Sha256, WheelFilename};
+use pyrun_core::{Code, Event, Events, Fault, Lock, LockedPackage, Phase, Sha256};
 use pyrun_store::{Body, Store, StoreError, catalog};
 use tempfile::TempPath;
 
@@ -39,7 +39,7 @@ pub enum FetchError {
     #[error("can't download `{filename}`")]
     Index {
         /// The wheel.
-        filename: WheelFilename,
+        filename: String,
         /// Why.
         source: IndexError,
     },
@@ -47,7 +47,7 @@ pub enum FetchError {
     #[error("`{filename}` has the sha256 {found}, and the lock says {expected}")]
     Hash {
         /// The wheel.
-        filename: WheelFilename,
+        filename: String,
         /// What the lock says.
         expected: Sha256,
         /// What came.
@@ -57,7 +57,7 @@ pub enum FetchError {
     #[error("`{filename}` has {found} bytes, and the lock says {expected}")]
     Size {
         /// The wheel.
-        filename: WheelFilename,
+        filename: String,
         /// What the lock says.
         expected: u64,
         /// What the server says, or what came before it was stopped.
@@ -67,7 +67,7 @@ pub enum FetchError {
     #[error("`{filename}` is refused")]
     Check {
         /// The wheel.
-        filename: WheelFilename,
+        filename: String,
         /// Why.
         fault: Box<Fault>,
     },
@@ -118,7 +118,7 @@ impl From<FetchError> for Fault {
 ///
 /// `verify` is called for each file that came, after its digest is checked and before it is
 /// stored, on a thread that may block. `scratch` is a folder for files on their way.
-pub async fn fetch_wheels<V>(
+pub async fn fetch_wheels<V, E>(
     lock: &Lock,
     store: &dyn Store,
     client: &Client,
@@ -127,7 +127,8 @@ pub async fn fetch_wheels<V>(
     events: Events<'_>,
 ) -> Result<Fetched, FetchError>
 where
-    V: Fn(&Path, &LockedPackage) -> Result<(), Fault> + Send + Sync + 'static,
+    V: Fn(&Path, &LockedPackage) -> Result<(), E> + Send + Sync + 'static,
+    E: Into<Fault> + Send + 'static,
 {
     let missing = missing(lock, store).await?;
     let present = (lock.packages.len() - missing.len()) as u64;
@@ -157,13 +158,15 @@ async fn missing<'a>(
     lock: &'a Lock,
     store: &dyn Store,
 ) -> Result<Vec<&'a LockedPackage>, FetchError> {
-    let look = |package: &'a LockedPackage| async move {
+    let check = |package: &'a LockedPackage| async move {
         let here = store.head(&catalog::wheel(&package.wheel.sha256)).await?;
         Ok::<_, FetchError>(here.is_none().then_some(package))
     };
-    let looks: Vec<_> = lock.packages.values().map(look).collect();
-    let found: Vec<Option<&LockedPackage>> =
-        stream::iter(looks).buffered(PARALLEL).try_collect().await?;
+    let checks: Vec<_> = lock.packages.values().map(check).collect();
+    let found: Vec<Option<&LockedPackage>> = stream::iter(checks)
+        .buffered(PARALLEL)
+        .try_collect()
+        .await?;
     let mut missing: Vec<&LockedPackage> = found.into_iter().flatten().collect();
     missing.sort_by_key(|package| std::cmp::Reverse(package.wheel.size.unwrap_or(u64::MAX)));
     Ok(missing)
@@ -177,12 +180,13 @@ struct Fetcher<'a, V> {
     progress: &'a Progress<'a>,
 }
 
-impl<V> Fetcher<'_, V>
-where
-    V: Fn(&Path, &LockedPackage) -> Result<(), Fault> + Send + Sync + 'static,
-{
+impl<V: Send + Sync + 'static> Fetcher<'_, V> {
     /// One wheel: here, whole, checked, stored. Returns its size.
-    async fn fetch(&self, package: &LockedPackage) -> Result<u64, FetchError> {
+    async fn fetch<E>(&self, package: &LockedPackage) -> Result<u64, FetchError>
+    where
+        V: Fn(&Path, &LockedPackage) -> Result<(), E>,
+        E: Into<Fault> + Send + 'static,
+    {
         let part = self.part()?;
         let found = self.bring(package, &part).await?;
         compare(package, found)?;
@@ -234,33 +238,41 @@ where
         let download = self.client.download(&wheel.url, expected, part, &progress);
         download.await.map_err(|error| match error {
             DownloadError::Index(source) => FetchError::Index {
-                filename: wheel.filename.clone(),
+                filename: wheel.filename.to_string(),
                 source,
             },
             DownloadError::Write { path, source } => FetchError::Write { path, source },
             DownloadError::Size { expected, found } => FetchError::Size {
-                filename: wheel.filename.clone(),
+                filename: wheel.filename.to_string(),
                 expected,
                 found,
             },
         })
     }
 
-    async fn check(&self, package: &LockedPackage, part: TempPath) -> Result<TempPath, FetchError> {
+    async fn check<E>(
+        &self,
+        package: &LockedPackage,
+        part: TempPath,
+    ) -> Result<TempPath, FetchError>
+    where
+        V: Fn(&Path, &LockedPackage) -> Result<(), E>,
+        E: Into<Fault> + Send + 'static,
+    {
+        let refused = |fault| FetchError::Check {
+            filename: package.wheel.filename.to_string(),
+            fault: Box::new(fault),
+        };
         let (verify, owned) = (Arc::clone(&self.verify), package.clone());
-        let check = move || verify(&part, &owned).map(|()| part);
-        let checked = tokio::task::spawn_blocking(check).await;
-        checked
-            .unwrap_or_else(|error| {
-                Err(Fault::new(
-                    Code::INTERNAL,
-                    format!("the check of a wheel fails: {error}"),
-                ))
-            })
-            .map_err(|fault| FetchError::Check {
-                filename: package.wheel.filename.clone(),
-                fault: Box::new(fault),
-            })
+        let check = move || (verify(&part, &owned), part);
+        match tokio::task::spawn_blocking(check).await {
+            Ok((Ok(()), part)) => Ok(part),
+            Ok((Err(error), _)) => Err(refused(error.into())),
+            Err(error) => {
+                let message = format!("the check of a wheel fails: {error}");
+                Err(refused(Fault::new(Code::INTERNAL, message)))
+            }
+        }
     }
 }
 
@@ -269,14 +281,14 @@ fn compare(package: &LockedPackage, found: Downloaded) -> Result<(), FetchError>
     let wheel = &package.wheel;
     if let Some(expected) = wheel.size.filter(|size| *size != found.size) {
         return Err(FetchError::Size {
-            filename: wheel.filename.clone(),
+            filename: wheel.filename.to_string(),
             expected,
             found: found.size,
         });
     }
     if wheel.sha256 != found.sha256 {
         return Err(FetchError::Hash {
-            filename: wheel.filename.clone(),
+            filename: wheel.filename.to_string(),
             expected: wheel.sha256,
             found: found.sha256,
         });
@@ -295,7 +307,7 @@ fn local_path(url: &str) -> Option<PathBuf> {
 
 fn unreadable(package: &LockedPackage, path: &Path, source: io::Error) -> FetchError {
     FetchError::Index {
-        filename: package.wheel.filename.clone(),
+        filename: package.wheel.filename.to_string(),
         source: IndexError::Unreachable {
             url: path.display().to_string(),
             source: Box::new(source),

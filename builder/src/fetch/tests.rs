@@ -3,7 +3,7 @@
 use std::sync::Mutex;
 use std::time::Duration;
 
-use pyrun_core::{Arch, LockedWheel, Os, PythonVersion, Target};
+use pyrun_core::{Arch, LockedWheel, Os, PythonVersion, Target, WheelFilename};
 use pyrun_kit::{Failure, IndexFile, IndexServer, MetadataFile, Packages, Wheel};
 use pyrun_store::MemoryStore;
 use tempfile::TempDir;
@@ -51,12 +51,12 @@ impl Scene {
 
     async fn fetch(&self) -> Result<Fetched, FetchError> {
         let client = self.world.client(&self.server);
-        self.fetch_with(&client, |_, _| Ok(())).await
+        self.fetch_with(&client, |_, _| Ok::<(), Refused>(())).await
     }
 
     async fn fetch_with<V>(&self, client: &Client, verify: V) -> Result<Fetched, FetchError>
     where
-        V: Fn(&Path, &LockedPackage) -> Result<(), Fault> + Send + Sync + 'static,
+        V: Fn(&Path, &LockedPackage) -> Result<(), Refused> + Send + Sync + 'static,
     {
         let fetched = fetch_wheels(
             &self.lock,
@@ -97,6 +97,15 @@ impl Scene {
     fn ranges(&self) -> Vec<String> {
         let requests = self.server.requests().into_iter();
         requests.filter_map(|request| request.range).collect()
+    }
+}
+
+/// What a check says.
+struct Refused;
+
+impl From<Refused> for Fault {
+    fn from(_: Refused) -> Self {
+        Self::new(Code::WHEEL_RECORD, "the record is wrong")
     }
 }
 
@@ -141,7 +150,7 @@ async fn wheels_are_stored_once_and_reported() {
         &scene.lock,
         &scene.store,
         &client,
-        |_, _| Ok(()),
+        |_, _| Ok::<(), Refused>(()),
         scene.scratch.path(),
         &note,
     );
@@ -281,7 +290,7 @@ async fn a_wheel_that_the_check_refuses_is_not_stored() {
     let verify = |path: &Path, package: &LockedPackage| {
         let bytes = fs_err::read(path).expect("the whole wheel");
         assert_eq!(Sha256::of(bytes), package.wheel.sha256);
-        Err(Fault::new(Code::WHEEL_RECORD, "the record is wrong"))
+        Err(Refused)
     };
     let error = scene
         .fetch_with(&client, verify)
@@ -298,7 +307,7 @@ async fn one_failure_ends_the_others_and_leaves_whole_wheels() {
     scene.server.fail(Failure::Status(404).on("foo_bar"));
     scene
         .server
-        .fail(Failure::Slow(Duration::from_secs(60)).on("one"));
+        .fail(Failure::Slow(Duration::from_mins(1)).on("one"));
     let fault = Fault::from(scene.fetch().await.expect_err("a failure"));
     assert_eq!(fault.code, Code::INDEX_BROKEN);
     assert_eq!(scene.left(), 0);
@@ -351,7 +360,7 @@ async fn a_wheel_kept_for_its_metadata_is_not_downloaded_again() {
         }
         scene.server.clear();
         scene
-            .fetch_with(&client, |_, _| Ok(()))
+            .fetch_with(&client, |_, _| Ok::<(), Refused>(()))
             .await
             .expect("wheels");
         assert_eq!(scene.server.requests().len(), usize::from(damaged));
@@ -365,7 +374,7 @@ async fn offline_says_which_wheel_is_not_here() {
     let scene = Scene::new(&[wheel()]);
     let client = scene.world.offline(&scene.server);
     let error = scene
-        .fetch_with(&client, |_, _| Ok(()))
+        .fetch_with(&client, |_, _| Ok::<(), Refused>(()))
         .await
         .expect_err("a failure");
     let fault = Fault::from(error);
@@ -376,7 +385,7 @@ async fn offline_says_which_wheel_is_not_here() {
     );
     scene.fetch().await.expect("wheels");
     let present = scene
-        .fetch_with(&client, |_, _| Ok(()))
+        .fetch_with(&client, |_, _| Ok::<(), Refused>(()))
         .await
         .expect("all here");
     assert_eq!(present.present, 1);

@@ -53,7 +53,7 @@ impl HtmlPage {
     fn take(&mut self, tag: &Tag<'_>) {
         if tag.name.eq_ignore_ascii_case("a") {
             self.entries
-                .extend(tag.get("href").map(|href| entry(tag, href)));
+                .extend(tag.get("href").map(|href| entry(tag, &href)));
         } else if tag.name.eq_ignore_ascii_case("base") && self.base.is_none() {
             self.base = tag.get("href");
         } else if tag.name.eq_ignore_ascii_case("meta")
@@ -64,7 +64,7 @@ impl HtmlPage {
     }
 }
 
-fn entry(tag: &Tag<'_>, href: String) -> Entry<'static> {
+fn entry(tag: &Tag<'_>, href: &str) -> Entry<'static> {
     let text = |name| tag.get(name).map(|value| Text(Cow::Owned(value)));
     let sibling = |name| tag.get(name).map(|value| sibling(&value));
     Entry {
@@ -149,16 +149,10 @@ fn decode_entities(text: &str) -> String {
         out.push_str(&rest[..at]);
         rest = &rest[at..];
         let end = rest.bytes().take(LONGEST).position(|byte| byte == b';');
-        match end.and_then(|end| Some((character(&rest[1..end])?, end))) {
-            Some((c, end)) => {
-                out.push(c);
-                rest = &rest[end + 1..];
-            }
-            None => {
-                out.push('&');
-                rest = &rest[1..];
-            }
-        }
+        let found = end.and_then(|end| Some((character(&rest[1..end])?, end)));
+        let (c, end) = found.unwrap_or(('&', 0));
+        out.push(c);
+        rest = &rest[end + 1..];
     }
     out.push_str(rest);
     out

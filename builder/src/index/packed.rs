@@ -72,16 +72,9 @@ fn write_file(out: &mut Writer, tables: &mut Tables, file: &File) {
     );
     out.text(&file.filename);
     out.number(tables.version(&file.version));
-    match file.url.strip_suffix(&*file.filename) {
-        Some(start) => {
-            out.number(1);
-            out.text(start);
-        }
-        None => {
-            out.number(0);
-            out.text(&file.url);
-        }
-    }
+    let start = file.url.strip_suffix(&*file.filename);
+    out.number(start.is_some().into());
+    out.text(start.unwrap_or(&file.url));
     if let Some(sha256) = &file.sha256 {
         out.0.extend_from_slice(sha256.as_bytes());
     }
@@ -147,6 +140,10 @@ fn read_file(
 }
 
 /// `Some(None)` where there is nothing to read, `None` where reading fails.
+#[expect(
+    clippy::option_option,
+    reason = "the outer one is the failure that `?` passes on, the inner one the field"
+)]
 fn when<T>(present: bool, read: impl FnOnce() -> Option<T>) -> Option<Option<T>> {
     if present {
         read().map(Some)

@@ -30,9 +30,8 @@ pub(super) async fn read(
     size: Option<u64>,
     project: &str,
 ) -> Result<Outcome, IndexError> {
-    let mut wheel = match Wheel::open(http, url, size).await? {
-        Some(wheel) => wheel,
-        None => return Ok(Outcome::NoRanges),
+    let Some(mut wheel) = Wheel::open(http, url, size).await? else {
+        return Ok(Outcome::NoRanges);
     };
     let directory = wheel.directory().await?;
     let entries = wheel.bytes(directory.start, directory.end).await?;

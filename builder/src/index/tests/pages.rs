@@ -146,7 +146,7 @@ async fn silence_and_slowness_end() {
     options.limits.grace = Duration::from_millis(50);
     options.limits.slowest = 1 << 20;
     let client = Client::new(options).expect("options");
-    server.fail(Failure::Slow(Duration::from_secs(60)));
+    server.fail(Failure::Slow(Duration::from_mins(1)));
     let fault = project_fault(&client, "foo-bar").await;
     assert_fault(&fault, &Code::INDEX_UNREACHABLE, "nothing came for 200ms");
     server.heal();
