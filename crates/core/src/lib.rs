@@ -14,6 +14,7 @@ pub mod python;
 pub mod request;
 pub mod tags;
 pub mod target;
+pub mod value;
 pub mod wheel;
 
 pub use digest::Sha256;

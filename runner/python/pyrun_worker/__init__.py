@@ -148,7 +148,7 @@ class Script:
         if not self.program:
             module.__spec__ = sys.modules["_frozen_importlib"].ModuleSpec(name, self, origin=self.path)
         if "requirements" in self.source:
-            module.requirements = sys.modules.get("pyrun", own_package()).requirements
+            module.requirements = decorator()
         sys.modules[name] = module
         return module
 
@@ -162,13 +162,13 @@ class Script:
         return fallback if finder.find_spec(stem, sys.path) else stem
 
 
-def own_package():
-    """pyrun's own `pyrun`, even if a package of that name was asked for: the decorator is ours."""
+def decorator():
+    """Our own `requirements`, even where a package called `pyrun` was asked for."""
     module = type(sys)("pyrun")
     path = __file__.rpartition("/")[0].rpartition("/")[0] + "/pyrun/__init__.py"
     loader = sys.modules["_frozen_importlib_external"].SourceFileLoader("pyrun", path)
     exec(loader.get_code("pyrun"), module.__dict__)
-    return module
+    return module.requirements
 
 
 def prepare(request):

@@ -21,7 +21,6 @@ _PROJECTS = {
     "dotenv": "python-dotenv",
     "fitz": "pymupdf",
     "git": "gitpython",
-    "google.protobuf": "protobuf",
     "jwt": "pyjwt",
     "magic": "python-magic",
     "MySQLdb": "mysqlclient",
@@ -149,7 +148,10 @@ def hints(error):
         root = error.name.partition(".")[0]
         project = _PROJECTS.get(root, root)
         if root not in getattr(sys, "stdlib_module_names", ()) and root not in sys.modules:
-            return ["add '%s' to the requirements" % project]
+            found = ["add '%s' to the requirements" % project]
+            if root not in _PROJECTS:
+                found.append("if it is a file beside the script: a function is sent alone, without its neighbours")
+            return found
     return []
 
 

@@ -76,7 +76,7 @@ class Converter:
         hint = "convert it to text, numbers, lists or dictionaries before it is returned"
         if hasattr(kind, "collect") and root_of(kind) == "polars":
             hint = "call `.collect()` on it first"
-        raise unfit("`%s` is a `%s`, which has no form in JSON" % (written(path), full_name(kind)), hint)
+        raise unfit("`%s` is of the type `%s`, which has no form in JSON" % (written(path), full_name(kind)), hint)
 
     def by_library(self, value, kind, path, depth):
         """Types of libraries, known by the module of a class they descend from."""
@@ -126,7 +126,7 @@ class Converter:
         if isinstance(value, type):
             return NotImplemented
         if hasattr(kind, "__dataclass_fields__"):
-            names = [f.name for f in kind.__dataclass_fields__.values() if f._field_type.name == "_FIELD"]
+            names = [field.name for field in sys.modules["dataclasses"].fields(value)]
             return self.mapping({name: getattr(value, name) for name in names}, path, depth)
         if callable(getattr(kind, "model_dump", None)):
             return self.plain(value.model_dump(mode="json"), path, depth)
@@ -175,7 +175,7 @@ class Converter:
         if loaded(key, "datetime", "date", "time"):
             return key.isoformat()
         raise unfit(
-            "a key of `%s` is a `%s`, and JSON has text as keys" % (written(path), full_name(type(key))),
+            "a key of `%s` is of the type `%s`, and JSON has text as keys" % (written(path), full_name(type(key))),
             "turn the keys into text first",
         )
 
@@ -229,10 +229,14 @@ def numpy_array(value):
 
 
 def pandas_frame(value):
+    if not value.columns.is_unique:
+        raise ValueError("two columns of the table have one name")
     return [dict(zip(value.columns, row)) for row in value.itertuples(index=False, name=None)]
 
 
 def pandas_series(value):
+    if not value.index.is_unique:
+        raise ValueError("two rows of the series have one label: call `.reset_index()` or `.tolist()`")
     return dict(zip(value.index, value.tolist()))
 
 

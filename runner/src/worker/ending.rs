@@ -10,7 +10,7 @@ use serde_json::Value;
 use super::pump::LastWord;
 use super::said::Last;
 
-/// The exit status of a worker that can't reach the wire any more (pyrun_worker/__init__.py).
+/// The exit status of a worker that can't reach the wire any more (`pyrun_worker/__init__.py`).
 const WIRE_LOST: i32 = 117;
 
 /// The end of the worker's process.

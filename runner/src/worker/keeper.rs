@@ -94,6 +94,10 @@ fn keep(worker: pid_t, control: RawFd) -> ! {
 fn leave_all_behind(control: RawFd) -> RawFd {
     // SAFETY: plain system calls on descriptors; nothing in this process uses one of them again.
     unsafe {
+        // The handlers that this copy has inherited belong to a runtime that is not here.
+        let mut all = MaybeUninit::zeroed();
+        libc::sigfillset(all.as_mut_ptr());
+        libc::sigprocmask(libc::SIG_BLOCK, all.as_ptr(), std::ptr::null_mut());
         libc::dup2(control, 0);
         if libc::syscall(libc::SYS_close_range, 1, c_int::MAX, 0) != 0 {
             for fd in 1..65_536 {

@@ -26,7 +26,7 @@ use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use pyrun_core::protocol::{Entry, Frame, Report, RunRequest, StartKind};
+use pyrun_core::protocol::{Call, Entry, Frame, Report, RunRequest, StartKind};
 use pyrun_core::{Code, Fault};
 use serde::Serialize;
 use tokio::io::AsyncWriteExt as _;
@@ -104,6 +104,9 @@ pub enum WorkerError {
     /// No working folder for the run.
     #[error("can't make a working folder for the run")]
     Folder(#[source] std::io::Error),
+    /// A folder's name is no UTF-8: all else can be told to Python.
+    #[error("can't tell Python where its folders are")]
+    Order(#[source] serde_json::Error),
     /// The interpreter can't be executed.
     #[error("can't start Python at `{python}`")]
     Start {
@@ -122,6 +125,8 @@ impl From<WorkerError> for Fault {
                 .hint("name another folder with `--cache-dir`"),
             WorkerError::Folder(_) => Fault::from_error(Code::STORE_UNWRITABLE, &error)
                 .hint("check that the folder for temporary files exists and has space left"),
+            WorkerError::Order(_) => Fault::from_error(Code::CONFIG_INVALID, &error)
+                .hint("use folders whose names are UTF-8 text"),
             WorkerError::Start { .. } => Fault::from_error(Code::PYTHON_BROKEN, &error)
                 .hint("check the interpreter, or choose another with `--python-version`"),
         }
@@ -188,6 +193,7 @@ impl Worker {
             (Some(fresh), _) => fresh.path(),
             (None, Folder::At(path) | Folder::Fresh(path)) => path,
         };
+        let order = job.order()?;
         let variables: Vec<(OsString, OsString)> = environment::of_run(
             std::env::vars_os(),
             fresh.as_ref().map(|_| folder),
@@ -200,7 +206,6 @@ impl Worker {
             source,
         })?;
         let (answers, mut orders) = wire.into_split();
-        let order = job.order();
         // The process may die before it has read all: what then comes is said by its exit.
         let mut tell = std::pin::pin!(async move {
             let _ = orders.write_all(&order).await;
@@ -264,31 +269,30 @@ impl Job<'_> {
         self.request.limits.result_bytes.unwrap_or(RESULT_BYTES)
     }
 
-    fn order(&self) -> Vec<u8> {
-        static NO_NAMES: BTreeMap<String, serde_json::Value> = BTreeMap::new();
-        let (kind, name, args, kwargs, argv): (_, &str, &[_], _, &[String]) =
-            match &self.request.entry {
-                Entry::Function { name, call } => ("function", name, &call.args, &call.kwargs, &[]),
-                Entry::Program { argv } => ("program", "", &[], &NO_NAMES, argv),
-            };
-        let tagged = args.iter().chain(kwargs.values()).any(is_tagged);
+    fn order(&self) -> Result<Vec<u8>, WorkerError> {
+        static NO_CALL: Call = Call {
+            args: Vec::new(),
+            kwargs: BTreeMap::new(),
+        };
+        let (kind, name, call, words): (_, &str, _, &[String]) = match &self.request.entry {
+            Entry::Function { name, call } => ("function", name, call, &[]),
+            Entry::Program { argv } => ("program", "", &NO_CALL, argv),
+        };
         serde_json::to_vec(&Order {
             path: &self.request.script.path,
             source: &self.request.script.source,
             kind,
             name,
-            args,
-            kwargs,
-            tagged,
-            argv,
+            args: &call.args,
+            kwargs: &call.kwargs,
+            tagged: call.args.iter().chain(call.kwargs.values()).any(is_tagged),
+            argv: words,
             site: self.site,
             pth: self.pth,
             script_dir: self.import_from,
             result_bytes: self.result_bytes(),
         })
-        // A path that is no UTF-8 is the one thing that JSON has no word for: the worker then
-        // gets nothing to read, and the run ends in a fault.
-        .unwrap_or_default()
+        .map_err(WorkerError::Order)
     }
 }
 
@@ -340,7 +344,7 @@ async fn until(moment: Option<Instant>) {
 /// Comes when the caller says so, and never once it can't say so any more.
 async fn interrupted(interrupt: &mut watch::Receiver<bool>) {
     if interrupt.wait_for(|stop| *stop).await.is_err() {
-        std::future::pending().await
+        std::future::pending::<()>().await;
     }
 }
 

@@ -251,7 +251,7 @@ impl<'a> Pump<'a> {
     }
 
     fn understand(&mut self, line: &[u8]) {
-        if self.wire.last.is_err() {
+        if self.wire.reader.is_none() {
             return;
         }
         let now = Instant::now();
@@ -266,13 +266,21 @@ impl<'a> Pump<'a> {
                 self.end_phase(now);
                 self.wire.last = Ok(Some(last));
             }
+            Ok(Said::Unfit(fault)) => {
+                self.end_phase(now);
+                self.hang_up(Ok(Some(Last::Fault(fault))));
+            }
             Err(garbage) => self.refuse(garbage),
         }
     }
 
-    /// Listens no longer to a worker that talks nonsense. Its writes fail from here on.
     fn refuse(&mut self, garbage: Garbage) {
-        self.wire.last = Err(garbage);
+        self.hang_up(Err(garbage));
+    }
+
+    /// Listens no longer: the worker's writes fail from here on.
+    fn hang_up(&mut self, last: LastWord) {
+        self.wire.last = last;
         self.wire.reader = None;
         self.wire.line = Vec::new();
     }

@@ -32,6 +32,8 @@ pub(super) enum Said {
     Yield(Value),
     /// The function's outcome.
     Last(Last),
+    /// A value that can't be passed on: the run's outcome, whatever the worker says next.
+    Unfit(Fault),
 }
 
 /// The outcome, as the worker tells it.
@@ -76,7 +78,7 @@ pub(super) fn parse(line: &[u8]) -> Result<Said, Garbage> {
         "yield" | "result" => {
             let shape = Shape::of(json);
             if shape.depth > DEEPEST {
-                return Ok(Said::Last(Last::Fault(too_deep())));
+                return Ok(Said::Unfit(too_deep()));
             }
             let value = match shape.with_wide_integers_tagged(json) {
                 Some(json) => serde_json::from_str(&json),
@@ -238,7 +240,7 @@ mod tests {
     #[test]
     fn depth_is_a_fault_and_brackets_in_text_are_none() {
         let nested = format!("{}{}", "[".repeat(103), "]".repeat(103));
-        let Ok(Said::Last(Last::Fault(fault))) = result(&nested) else {
+        let Ok(Said::Unfit(fault)) = result(&nested) else {
             panic!("a fault is expected");
         };
         assert_eq!(fault.code, Code::RUN_RESULT);
