@@ -48,11 +48,11 @@ pub async fn compile(place: &Place, lock: &LockHash, python: &Path) -> Result<()
     let Some(_turn) = Turn::take(place, lock)? else { return Ok(()) };
     let request: PythonRequest = python.to_string_lossy().parse()?;
     let wanted = Wanted { request: Some(&request), requires_python: None };
-    let interpreter = interpreter::find(&wanted, &Environment::current(), &place.cache)?;
+    let interpreter = interpreter::find(&wanted, &Environment::of_process(), &place.cache)?;
     let store: Arc<dyn Store> = Arc::new(DirStore::open(&place.store)?);
     let Some(json) = store.get(&catalog::bundle_record(lock), None).await? else { return Ok(()) };
     let record = serde_json::from_slice(&json).map_err(|error| Fault::from_error(Code::BUNDLE_CORRUPT, &error))?;
-    bytecode::ensure(&store, &record, &compiler(&interpreter), &|_| {}).await?;
+    bytecode::ensure(&*store, &record, &compiler(&interpreter), &place.cache.join("scratch"), &|_| {}).await?;
     Warm::open(&place.cache).ensure(&store, lock, interpreter.magic, &|_| {}).await?;
     Ok(())
 }

@@ -107,5 +107,5 @@ fn interpreter(place: &Place, resolving: &Resolving, wanted: &Wanted) -> Result<
         Wanted::Lock(_) => None,
     };
     let wanted = WantedPython { request: request.as_ref(), requires_python: bound };
-    Ok(interpreter::find(&wanted, &Environment::current(), &place.cache)?)
+    Ok(interpreter::find(&wanted, &Environment::of_process(), &place.cache)?)
 }

@@ -101,7 +101,7 @@ impl Builder {
         compiler: &bytecode::Compiler,
         events: Events<'_>,
     ) -> Result<(), Fault> {
-        bytecode::ensure(&self.store, record, compiler, events).await?;
+        bytecode::ensure(&*self.store, record, compiler, &self.scratch, events).await?;
         Ok(())
     }
 
@@ -109,8 +109,7 @@ impl Builder {
         fs_err::create_dir_all(&self.scratch)
             .map_err(|error| Fault::from_error(Code::STORE_UNWRITABLE, &error))?;
         let check = |path: &Path, package: &LockedPackage| {
-            let checked = wheel::check(path, &package.wheel.filename, &wheel::Limits::default());
-            checked.map(drop).map_err(Fault::from)
+            wheel::check(path, &package.wheel.filename, &wheel::Limits::default()).map(drop)
         };
         fetch::fetch_wheels(lock, &*self.store, &self.index, check, &self.scratch, events).await?;
         let built = jiff::Timestamp::now().to_string();
@@ -164,4 +163,15 @@ impl Builder {
 fn never_locked() -> Fault {
     Fault::new(Code::LOCK_STALE, "these requirements are not locked yet, and `--locked` forbids resolving them")
         .hint("run once without `--locked`, or give a lock with `--lock FILE`")
+}
+
+#[cfg(test)]
+mod send_check {
+    use super::*;
+    fn is_send<T: Send>(_: T) {}
+    fn a(b: &Builder, r: &Request, l: &Lock, e: Events<'_>) { is_send(b.lock(r, Freshness::Upgrade, e)); }
+    fn b(b: &Builder, l: &Lock, e: Events<'_>) { is_send(b.bundle(l, e)); }
+    fn c(b: &Builder, r: &BundleRecord, l: &bytecode::Compiler, e: Events<'_>) { is_send(b.bytecode(r, l, e)); }
+    fn d(b: &Builder, l: &Lock, e: Events<'_>) { is_send(splice::publish(&*b.store, l, &b.scratch, "", e)); }
+    fn f(b: &Builder, l: &Lock, e: Events<'_>) { is_send(fetch::fetch_wheels(l, &*b.store, &b.index, |_: &Path, _: &LockedPackage| Ok::<(), Fault>(()), &b.scratch, e)); }
 }
