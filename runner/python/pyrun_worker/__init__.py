@@ -33,7 +33,7 @@ class Wire:
         """Reads the request."""
         chunks = []
         while True:
-            chunk = posix.read(self.fd, 1 << 20)
+            chunk = posix.read(self.fd, 1 << 16)
             if not chunk:
                 break
             chunks.append(chunk)

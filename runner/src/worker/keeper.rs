@@ -186,14 +186,14 @@ fn pass_signals(worker: pid_t, control: RawFd) -> bool {
 /// comes next. Bounded, since a process may hang inside the kernel.
 fn kill_all(tally: &mut Tally) {
     for _ in 0..1_500 {
+        if !tally.reap() {
+            return;
+        }
         if tally.status.is_none() {
             // SAFETY: a plain system call on a child that is not reaped yet.
             unsafe { libc::kill(-tally.worker, libc::SIGKILL) };
         }
         kill_children();
-        if !tally.reap() {
-            return;
-        }
         // SAFETY: no descriptors: a pause of two milliseconds, cut short by nothing.
         unsafe { libc::poll(std::ptr::null_mut(), 0, 2) };
     }

@@ -5,7 +5,7 @@
 //! behind, whether the run ends, is stopped, is dropped, or this whole process is killed; holds
 //! more than a few buffers of its output.
 //!
-//! A *warden* stands between this process and Python (see [`warden`]): it adopts every orphan of
+//! A *warden* stands between this process and Python (`warden.rs`): it adopts every orphan of
 //! the run and kills them all when the run is over.
 
 mod ending;
@@ -348,8 +348,13 @@ async fn interrupted(interrupt: &mut watch::Receiver<bool>) {
     }
 }
 
-/// Removes a run's folder away from the runtime's threads: it may hold many files.
+/// Removes a run's folder; away from the runtime's threads where it may hold many files.
 async fn remove(folder: tempfile::TempDir) {
+    if fs_err::remove_dir(folder.path()).is_ok() {
+        // It was empty, and is gone: nothing is left for the guard to do.
+        let _ = folder.keep();
+        return;
+    }
     let _ = tokio::task::spawn_blocking(move || drop(folder)).await;
 }
 

@@ -82,13 +82,59 @@ async fn a_dropped_run_is_killed() {
             }
         }
     }
-    for _ in 0..200 {
+    die_soon(&ids).await;
+}
+
+/// Waits until no process lives; fails if that does not come.
+async fn die_soon(ids: &[u64]) {
+    for _ in 0..500 {
         if !ids.iter().any(|id| lives(*id)) {
             return;
         }
         tokio::time::sleep(Duration::from_millis(20)).await;
     }
-    panic!("alive after the run was dropped: {ids:?}");
+    panic!("still alive: {ids:?}");
+}
+
+const KILLED_HELPER: &str = "PYRUN_TEST_KILLED_HELPER";
+
+/// Not a test: what the next one starts as a process of its own, and kills.
+#[tokio::test]
+async fn killed_helper() {
+    let Some(told) = std::env::var_os(KILLED_HELPER) else {
+        return;
+    };
+    let source = format!(
+        "import sys\nsys.stdout = open({:?}, 'w', buffering=1)\n{}",
+        told.to_str().expect("text"),
+        script("descendants")
+    );
+    run(&call(&source, vec![json!(true)])).await;
+}
+
+#[tokio::test]
+async fn a_killed_pyrun_takes_its_runs_along() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let told = folder.path().join("ids");
+    let mut pyrun = std::process::Command::new(std::env::current_exe().expect("this program"))
+        .args(["--exact", "worker::tests::hostile::killed_helper"])
+        .env(KILLED_HELPER, &told)
+        .env("TMPDIR", folder.path())
+        .stdout(std::process::Stdio::null())
+        .spawn()
+        .expect("starts");
+    let mut ids = Vec::new();
+    while ids.len() < 3 {
+        tokio::time::sleep(Duration::from_millis(20)).await;
+        assert!(pyrun.try_wait().expect("asks").is_none(), "it ended");
+        let text = fs_err::read_to_string(&told).unwrap_or_default();
+        if text.ends_with('\n') {
+            ids = numbers(&text);
+        }
+    }
+    pyrun.kill().expect("is killed");
+    pyrun.wait().expect("is reaped");
+    die_soon(&ids).await;
 }
 
 #[tokio::test]

@@ -172,7 +172,7 @@ pub(super) async fn run_with(python: &Path, request: &RunRequest) -> Ran {
 /// Makes a run, in a fresh folder or in a given one.
 pub(super) async fn run_in(python: &Path, request: &RunRequest, folder: Option<&Path>) -> Ran {
     let scratch = tempfile::tempdir().expect("a folder");
-    let job = Job {
+    let ran = run_job(&Job {
         python,
         site: None,
         pth: false,
@@ -180,7 +180,15 @@ pub(super) async fn run_in(python: &Path, request: &RunRequest, folder: Option<&
         folder: folder.map_or(Folder::Fresh(scratch.path()), Folder::At),
         stdin: Stdin::Null,
         import_from: folder,
-    };
+    })
+    .await;
+    let left: Vec<_> = fs_err::read_dir(scratch.path()).expect("lists").collect();
+    assert!(left.is_empty(), "the run left its folder: {left:?}");
+    ran
+}
+
+/// Makes a run, and listens to it.
+pub(super) async fn run_job(job: &Job<'_>) -> Ran {
     let (sender, mut receiver) = mpsc::channel(16);
     let (_keep, interrupt) = watch::channel(false);
     let collect = async {
@@ -190,10 +198,8 @@ pub(super) async fn run_in(python: &Path, request: &RunRequest, folder: Option<&
         }
         frames
     };
-    let run = async move { worker().run(&job, &sender, interrupt).await };
+    let run = async move { worker().run(job, &sender, interrupt).await };
     let (outcome, frames) = tokio::join!(run, collect);
-    let left: Vec<_> = fs_err::read_dir(scratch.path()).expect("lists").collect();
-    assert!(left.is_empty(), "the run left its folder: {left:?}");
     Ran { frames, outcome }
 }
 
