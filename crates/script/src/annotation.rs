@@ -78,11 +78,14 @@ impl Kind {
         Reader { names }.read(annotation, 0)
     }
 
-    /// Whether a flag without a value can stand for `True`.
+    /// Whether a flag without a value can stand for `True`: `bool`, or `bool | None`.
     pub fn is_switch(&self) -> bool {
         match self {
             Self::Bool => true,
-            Self::Union(kinds) => kinds.iter().any(Self::is_switch),
+            Self::Union(kinds) => {
+                let mut real = kinds.iter().filter(|kind| **kind != Self::None).peekable();
+                real.peek().is_some() && real.all(Self::is_switch)
+            }
             _ => false,
         }
     }

@@ -2,7 +2,7 @@
 //!
 //! In: any text. Out: nothing, or the error that says which bound it goes over. The parser's tree
 //! is as deep as its text is nested, and walking or dropping it takes stack: what passes here is
-//! never deeper than [`DEEPEST`] levels. Bounds on brackets and indentation are CPython's own, so
+//! never deeper than [`DEEPEST`] levels. Bounds on brackets and indentation are Python's own, so
 //! no file that Python takes is refused for them.
 
 use ruff_python_ast::token::TokenKind;
@@ -13,11 +13,11 @@ use crate::source::Source;
 
 /// The largest script, in bytes: what is sent to a runner in one request.
 const LARGEST: usize = 4 << 20;
-/// CPython's `MAXLEVEL`: brackets inside brackets.
+/// As `MAXLEVEL` of Python's tokenizer: brackets inside brackets.
 const BRACKETS: usize = 200;
-/// CPython's `MAXINDENT`: blocks inside blocks.
+/// As `MAXINDENT` of Python's tokenizer: blocks inside blocks.
 const INDENTS: usize = 100;
-/// Operators that can stand inside each other. CPython's compiler gives up at about as many.
+/// Operators that can stand inside each other. Python's compiler gives up at about as many.
 const DEEPEST: usize = 3000;
 
 /// Checks a whole file.
@@ -81,6 +81,8 @@ struct Nesting {
     line: Level,
     /// All operators of `open` and `line`.
     operators: usize,
+    /// A bracket was never closed.
+    unclosed: bool,
 }
 
 #[derive(Default, Clone, Copy)]
@@ -126,7 +128,11 @@ impl Nesting {
                     self.operators -= level.operators + level.lambdas;
                 }
             }
-            _ if begins_statement(kind) && !self.open.is_empty() => self.start_line(),
+            _ if begins_statement(kind) && (self.unclosed || !self.open.is_empty()) => {
+                // From here on the lexer takes every line for a part of the bracket.
+                self.unclosed = true;
+                self.start_line();
+            }
             _ => self.count(kind),
         }
         (self.operators > DEEPEST).then_some("too many operators inside each other")
@@ -217,9 +223,14 @@ mod tests {
         ] {
             assert_eq!(verdict(&text), Some(message), "{}", &text[..12]);
         }
-        let blocks: String = (0..200)
-            .map(|depth| format!("{}if x:\n", " ".repeat(depth)))
+        let blocks: Vec<String> = (0..200)
+            .map(|depth| {
+                " ".repeat(depth)
+                    + "if x:
+"
+            })
             .collect();
+        let blocks = blocks.concat();
         assert_eq!(verdict(&blocks), Some("too many levels of indentation"));
     }
 

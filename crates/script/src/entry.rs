@@ -17,12 +17,12 @@ use crate::{Options, Script, requirement};
 pub struct EntryPoint<'s> {
     script: &'s Script,
     /// What is run.
-    pub target: Target<'s>,
+    pub kind: EntryKind<'s>,
 }
 
 /// What is run.
 #[derive(Debug, Clone, Copy, PartialEq)]
-pub enum Target<'s> {
+pub enum EntryKind<'s> {
     /// A call of a function.
     Function(&'s Function),
     /// The file as `__main__`.
@@ -33,14 +33,11 @@ impl Script {
     /// What to run: the function that is chosen by name; else the only decorated function; else,
     /// if none is decorated, the file as a program.
     pub fn entry(&self, choice: Option<&str>) -> Result<EntryPoint<'_>, ScriptError> {
-        let target = match choice {
-            Some(name) => Target::Function(self.function(name)?),
-            None => self.default_target()?,
+        let kind = match choice {
+            Some(name) => EntryKind::Function(self.function(name)?),
+            None => self.default_kind()?,
         };
-        Ok(EntryPoint {
-            script: self,
-            target,
-        })
+        Ok(EntryPoint { script: self, kind })
     }
 
     /// The function of a name.
@@ -61,11 +58,11 @@ impl Script {
         })
     }
 
-    fn default_target(&self) -> Result<Target<'_>, ScriptError> {
+    fn default_kind(&self) -> Result<EntryKind<'_>, ScriptError> {
         let mut decorated = self.functions.iter().filter(|each| each.decorated);
         match (decorated.next(), decorated.next()) {
-            (None, _) => Ok(Target::Program),
-            (Some(only), None) => Ok(Target::Function(only)),
+            (None, _) => Ok(EntryKind::Program),
+            (Some(only), None) => Ok(EntryKind::Function(only)),
             (Some(first), Some(_)) => {
                 let list = self.listed(|each| each.decorated);
                 let problem = Problem::new(format!(
@@ -105,9 +102,9 @@ impl Script {
 impl<'s> EntryPoint<'s> {
     /// The function, if it is one.
     pub fn function(&self) -> Option<&'s Function> {
-        match self.target {
-            Target::Function(function) => Some(function),
-            Target::Program => None,
+        match self.kind {
+            EntryKind::Function(function) => Some(function),
+            EntryKind::Program => None,
         }
     }
 

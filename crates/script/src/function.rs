@@ -20,6 +20,10 @@ use crate::source::Source;
 
 /// A function at the top level of a script.
 #[derive(Debug, Clone, PartialEq)]
+#[expect(
+    clippy::struct_excessive_bools,
+    reason = "four facts that do not depend on each other"
+)]
 pub struct Function {
     /// Its name.
     pub name: String,
@@ -64,15 +68,12 @@ pub(crate) fn read_all(suite: &[Stmt], source: &Source) -> Result<Vec<Function>,
         };
         reject_decorated(&definition.body, &names, source)?;
         let function = read(definition, &names, source)?;
-        match places.get(&function.name) {
-            Some(&place) => {
-                reject_both_decorated(&functions[place], &function)?;
-                functions[place] = function;
-            }
-            None => {
-                places.insert(function.name.clone(), functions.len());
-                functions.push(function);
-            }
+        if let Some(&place) = places.get(&function.name) {
+            reject_both_decorated(&functions[place], &function)?;
+            functions[place] = function;
+        } else {
+            places.insert(function.name.clone(), functions.len());
+            functions.push(function);
         }
     }
     functions.sort_by_key(|function| function.line);
@@ -134,7 +135,7 @@ fn reject_both_decorated(first: &Function, second: &Function) -> Result<(), Scri
         .span(label(&first.span, "first here"))
         .span(label(&second.span, "and again here"))
         .hint("give one of them another name");
-    Err(ScriptError::Function(problem.into()))
+    Err(ScriptError::Requirement(problem.into()))
 }
 
 fn summary(body: &[Stmt]) -> Option<String> {
@@ -163,7 +164,7 @@ fn reject_decorated(body: &[Stmt], names: &Names, source: &Source) -> Result<(),
         "only functions at the top level can be run",
     ))
     .hint("move the function to the top level: no class, function or block around it");
-    Err(ScriptError::Function(problem.into()))
+    Err(ScriptError::Dynamic(problem.into()))
 }
 
 struct DecoratedWithin<'n, 'a> {

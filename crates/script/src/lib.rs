@@ -26,7 +26,7 @@ use pyrun_core::Span;
 
 pub use annotation::{EnumClass, Kind};
 pub use bind::{bind, check_call};
-pub use entry::{EntryPoint, Target};
+pub use entry::{EntryKind, EntryPoint};
 pub use error::{Problem, ScriptError};
 pub use function::Function;
 pub use metadata::Metadata;

@@ -61,7 +61,7 @@ pub(crate) fn read(source: &Source) -> Result<Option<Metadata>, ScriptError> {
             return Err(block.wrong("dependencies", "an array of texts", value));
         };
         requirement::check_count(items.len(), || block.span(value.span(), ""))?;
-        for item in items.iter() {
+        for item in items {
             let text = block.text(item, "dependencies")?;
             metadata.dependencies.push(requirement::whole(&text)?);
         }

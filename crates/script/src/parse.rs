@@ -42,7 +42,10 @@ pub(crate) fn module(source: &Source) -> Result<Parsed<ModModule>, ScriptError> 
     let parsed = ruff_python_parser::parse_unchecked(source.text, options)
         .try_into_module()
         .expect("module mode gives a module");
-    let first = parsed.errors().iter().min_by_key(|error| error.start());
+    let first = parsed
+        .errors()
+        .iter()
+        .min_by_key(|error| error.location.start());
     match first {
         None => Ok(parsed),
         Some(error) => {

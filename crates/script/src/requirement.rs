@@ -6,8 +6,8 @@
 use std::str::FromStr as _;
 
 use pep440_rs::{Version, VersionSpecifier};
-use pep508_rs::{MarkerTree, Pep508Error, VersionOrUrl};
-use pyrun_core::{Requirement, Span, VersionSpecifiers};
+use pep508_rs::VersionOrUrl;
+use pyrun_core::{Requirement, RequirementError, Span, VersionSpecifiers, parse_requirement};
 use version_ranges::Ranges;
 
 use crate::error::{Problem, ScriptError, shorten, uncapitalise};
@@ -46,9 +46,14 @@ pub(crate) fn versioned(name: &Literal, version: &Literal) -> Result<Requirement
         spec.version_or_url = Some(VersionOrUrl::VersionSpecifier(found));
     }
     if let Some(marker) = marker {
+        // A marker is read as part of a requirement with a name of one letter.
+        let stand_in = parse_requirement(&format!("x;{marker}"));
         let offset = version.text.len() - marker.len();
-        spec.marker = MarkerTree::from_str(marker)
-            .map_err(|error| invalid_requirement(version, offset, &error))?;
+        let parsed = stand_in.map_err(|error| {
+            let start = (offset + error.start).saturating_sub("x;".len());
+            invalid_requirement(version, start, &error)
+        })?;
+        spec.marker = parsed.marker;
     }
     Ok(Requirement {
         spec,
@@ -65,8 +70,8 @@ pub(crate) fn whole(literal: &Literal) -> Result<Requirement, ScriptError> {
 }
 
 fn parse(literal: &Literal) -> Result<pep508_rs::Requirement, ScriptError> {
-    pep508_rs::Requirement::from_str(&literal.text)
-        .map_err(|error| invalid_requirement(literal, 0, &error))
+    parse_requirement(&literal.text)
+        .map_err(|error| invalid_requirement(literal, error.start, &error))
 }
 
 /// Version specifiers: `slice` is `''` or `'*'` for any, `'2.30.0'` for exactly that, or what
@@ -121,16 +126,13 @@ fn invalid_specifier(literal: &Literal, text: &str, reason: &str) -> ScriptError
     ScriptError::Requirement(problem.into())
 }
 
-fn invalid_requirement(literal: &Literal, offset: usize, error: &Pep508Error) -> ScriptError {
-    let reason = error.message.to_string();
-    let reason = reason.lines().next().unwrap_or_default();
-    let start = offset + error.start;
+fn invalid_requirement(literal: &Literal, start: usize, error: &RequirementError) -> ScriptError {
     let problem = Problem::new(format!(
         "`{}` is not a requirement (PEP 508)",
         shorten(&literal.text)
     ))
-    .cause(uncapitalise(reason))
-    .span(literal.part(start..start + error.len, ""));
+    .cause(uncapitalise(&error.reason))
+    .span(literal.part(start..start + error.length, ""));
     ScriptError::Requirement(problem.into())
 }
 

@@ -6,6 +6,7 @@ mod entries;
 mod hostile;
 mod metadata;
 mod syntax;
+mod values;
 
 use pyrun_core::{Fault, Span};
 
@@ -50,33 +51,28 @@ fn gist(fault: &Fault) -> (String, String, Vec<String>) {
 /// An error as a reader sees it.
 fn shown(error: impl Into<Fault>) -> String {
     let fault: Fault = error.into();
-    let mut text = format!("{}: {}\n", fault.code, fault.message);
+    let mut lines = vec![format!("{}: {}", fault.code, fault.message)];
     for span in &fault.spans {
         let column = usize::try_from(span.column - 1).expect("a column");
         let length = usize::try_from(span.length).expect("a length");
-        let indent: String = span
-            .text
-            .chars()
-            .take(column)
-            .map(|each| if each == '\t' { '\t' } else { ' ' })
-            .collect();
-        let caret = format!("{indent}{} {}", "^".repeat(length), span.label);
-        text.push_str(&format!(
-            "  --> {}:{}:{}\n  | {}\n  | {}\n",
-            span.file,
-            span.line,
-            span.column,
-            span.text,
-            caret.trim_end()
-        ));
+        let caret = format!(
+            "{}{} {}",
+            " ".repeat(column),
+            "^".repeat(length),
+            span.label
+        );
+        lines.push(format!("  --> {}:{}:{}", span.file, span.line, span.column));
+        lines.push(format!("  | {}", span.text));
+        lines.push(format!("  | {}", caret.trim_end()));
     }
-    for cause in &fault.causes {
-        text.push_str(&format!("  because {cause}\n"));
-    }
-    for hint in &fault.hints {
-        text.push_str(&format!("  hint: {hint}\n"));
-    }
-    text
+    lines.extend(
+        fault
+            .causes
+            .iter()
+            .map(|cause| format!("  because {cause}")),
+    );
+    lines.extend(fault.hints.iter().map(|hint| format!("  hint: {hint}")));
+    lines.join("\n")
 }
 
 /// The error of a result that must be one.

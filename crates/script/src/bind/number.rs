@@ -1,13 +1,13 @@
 //! Numbers as Python spells them.
 //!
 //! In: a word. Out: the value, or `None`. Integers have no bound but the one on digits that
-//! CPython itself sets.
+//! Python itself sets.
 
 use serde_json::{Number, Value};
 
 use super::wire;
 
-/// CPython's limit on the digits of an integer in text.
+/// Python's limit on the digits of an integer in text.
 const MOST_DIGITS: usize = 4300;
 
 /// `int(word, 0)`, with leading zeros allowed as in `int(word)`.
@@ -46,11 +46,11 @@ pub(super) fn int(word: &str) -> Option<Value> {
 
 /// Digits of any radix in decimal, without leading zeros.
 fn decimal_digits(digits: &str, radix: u32) -> String {
+    const BASE: u64 = 1_000_000_000;
     if radix == 10 {
         let trimmed = digits.trim_start_matches('0');
         return if trimmed.is_empty() { "0" } else { trimmed }.to_owned();
     }
-    const BASE: u64 = 1_000_000_000;
     let mut limbs: Vec<u64> = vec![0];
     for digit in digits.chars().filter_map(|each| each.to_digit(radix)) {
         let mut carry = u64::from(digit);

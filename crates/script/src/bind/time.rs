@@ -64,7 +64,8 @@ fn clock_text(clock: &str) -> Option<String> {
             return None;
         }
         // Python keeps microseconds.
-        text.push_str(&format!(".{:0<6}", &fraction[..fraction.len().min(6)]));
+        let micros = &fraction[..fraction.len().min(6)];
+        text = format!("{text}.{micros:0<6}");
     }
     Some(text)
 }

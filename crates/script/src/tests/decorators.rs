@@ -25,7 +25,7 @@ fn versions_are_read() {
             "@requirements({'a': '', 'b': '*', 'C_d': ' '})",
             vec!["a", "b", "c-d"],
         ),
-        ("@requirements({'a': '>=2,<3'})", vec!["a>=2,<3"]),
+        ("@requirements({'a': ' >=2, < 3 '})", vec!["a>=2,<3"]),
         (
             "@requirements({'a': '~=1.4', 'b': '2.*'})",
             vec!["a~=1.4", "b==2.*"],
@@ -283,20 +283,20 @@ fn it_must_stand_at_the_top_level_and_once() {
     for (text, code) in [
         (
             "class A:\n    @requirements({})\n    def f(self): pass\n",
-            "script.function",
+            "script.dynamic",
         ),
         (
             "def g():\n    @requirements({})\n    def f(): pass\n",
-            "script.function",
+            "script.dynamic",
         ),
         (
             "if True:\n    @requirements({})\n    def f(): pass\n",
-            "script.function",
+            "script.dynamic",
         ),
-        ("@requirements({})\nclass A: pass\n", "script.function"),
+        ("@requirements({})\nclass A: pass\n", "script.dynamic"),
         (
             "@requirements({})\ndef f(): pass\n@requirements({})\ndef f(): pass\n",
-            "script.function",
+            "requirement.invalid",
         ),
         (
             "@requirements({})\n@requirements({})\ndef f(): pass\n",
@@ -318,7 +318,7 @@ fn of_two_functions_with_one_name_the_last_counts() {
 
 #[test]
 fn functions_tell_what_they_are() {
-    let text = r#"
+    let text = r"
 async def a():
     '''
 
@@ -333,7 +333,7 @@ def c():
     return lambda: (yield 2)
 async def d():
     yield from_somewhere
-"#;
+";
     let found: Vec<_> = script(text)
         .functions
         .into_iter()

@@ -1,7 +1,7 @@
 //! What is run, and what it needs.
 
 use super::{gist, script, shown, wrong};
-use crate::Target;
+use crate::EntryKind;
 
 const SEVERAL: &str = "
 @requirements({'a': '1'})
@@ -24,7 +24,7 @@ fn the_default_is_the_only_decorated_function_or_the_program() {
     ] {
         let script = script(text);
         let entry = script.entry(None).expect("a program");
-        assert_eq!(entry.target, Target::Program, "{text}");
+        assert_eq!(entry.kind, EntryKind::Program, "{text}");
     }
 }
 

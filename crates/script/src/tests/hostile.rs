@@ -35,7 +35,8 @@ fn what_the_bounds_let_in_does_not_overflow_the_stack() {
 fn annotations_that_grow_without_end_are_given_up() {
     let mut text = String::new();
     for level in 0..60 {
-        text.push_str(&format!("A{level} = tuple[A{0}, A{0}]\n", level + 1));
+        let next = level + 1;
+        text = format!("{text}A{level} = tuple[A{next}, A{next}]\n");
     }
     text.push_str("B = B | B\nC = 'C'\ndef f(a: A0, b: B, c: C, d: 'list[\"int\"]'): pass\n");
     let function = super::function(&text);
@@ -54,6 +55,17 @@ fn a_text_full_of_requirements_is_an_error() {
     );
     let many = format!("# /// script\n# dependencies = [{many}]\n# ///\n");
     assert_eq!(fault(&many).message, "more than 2000 requirements");
+}
+
+#[test]
+fn a_marker_with_brackets_without_end_is_an_error() {
+    let deep = "(".repeat(50_000);
+    for text in [
+        format!("@requirements({{'a': '1; {deep}'}})\ndef f(): pass\n"),
+        format!("# /// script\n# dependencies = ['a; {deep}']\n# ///\n"),
+    ] {
+        assert_eq!(fault(&text).code.as_str(), "requirement.invalid");
+    }
 }
 
 /// Pieces that reach more of the readers than arbitrary characters do.
@@ -129,11 +141,30 @@ proptest! {
     }
 
     #[test]
-    fn a_requirement_never_panics(name in ".{0,12}", version in "[-~=<>!.*,; 0-9a-zé'\"@]{0,16}") {
+    fn a_requirement_never_panics(name in "[-a-z0-9_. \\[\\],;é(]{0,12}", version in "[-~=<>!.*,; 0-9a-zé'\"@]{0,16}") {
         let text = format!("@requirements({{{name:?}: {version:?}}})\ndef f(): pass\n");
         if let Err(error) = read("job.py", &text) {
             let code = error.code();
             prop_assert_ne!(code.as_str(), "internal");
         }
+    }
+}
+
+/// A bracket that is never closed lets the bounds start anew: the parser must do so too.
+#[test]
+fn recovery_from_errors_stays_flat() {
+    for text in [
+        "(\ndef f():\n    pass\n".to_owned() + &"while x: ".repeat(20_000),
+        "( def ".to_owned() + &"class A: ".repeat(20_000),
+        "( def ".to_owned() + &"def f(): ".repeat(20_000),
+        "( def ".to_owned() + &"with x: ".repeat(20_000),
+        "( def ".to_owned() + &"try: ".repeat(20_000),
+        "( def ".to_owned() + &"( def ".repeat(20_000),
+        "( def ".to_owned() + &"f( return [ ".repeat(20_000),
+        "( def ".to_owned() + &"lambda: pass ".repeat(20_000),
+        "( def ".to_owned() + &"- return ".repeat(20_000),
+        "( def ".to_owned() + &"x = {assert ".repeat(20_000),
+    ] {
+        assert_eq!(fault(&text).code.as_str(), "script.syntax");
     }
 }

@@ -113,6 +113,13 @@ fn blocks_are_found_as_the_reference_implementation_finds_them() {
 }
 
 #[test]
+fn the_last_closing_line_counts() {
+    let fault = fault("# /// script\n# x = 1\n# ///\n# ///\n");
+    assert_eq!(fault.message, "the script's metadata is not valid TOML");
+    assert_eq!(fault.spans[0].line, 3);
+}
+
+#[test]
 fn two_blocks_are_shown_both() {
     let text = "# /// script\n# x = 1\n# ///\n\n# /// script\n# x = 1\n# ///\n";
     let error = read("job.py", text).expect_err("two blocks");
