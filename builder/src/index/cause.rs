@@ -8,7 +8,7 @@ use std::io;
 use std::time::Duration;
 
 /// Why an exchange failed.
-#[derive(Debug, thiserror::Error)]
+#[derive(Debug, Clone, thiserror::Error)]
 pub(super) enum Cause {
     /// The host has no address.
     #[error("the host's name can't be resolved")]
@@ -28,6 +28,9 @@ pub(super) enum Cause {
     /// The certificate is not trusted, or not the host's.
     #[error("its certificate is not trusted: {0}")]
     Certificate(String),
+    /// Nothing is trusted here.
+    #[error("no trusted certificates are found on this machine")]
+    NoRoots,
     /// TLS failed otherwise.
     #[error("TLS fails: {0}")]
     Tls(String),
@@ -61,6 +64,10 @@ impl Cause {
         }
         if let Some(tls) = tls_error(error) {
             return match tls {
+                // The platform's verifier has no error of its own for it.
+                rustls::Error::General(text) if text.contains("No CA certificates") => {
+                    Self::NoRoots
+                }
                 rustls::Error::InvalidCertificate(reason) => Self::Certificate(certificate(reason)),
                 other => Self::Tls(other.to_string()),
             };
@@ -95,7 +102,11 @@ impl Cause {
     pub(super) fn passes(&self) -> bool {
         !matches!(
             self,
-            Self::Certificate(_) | Self::Tls(_) | Self::Redirects(_) | Self::Slow(_)
+            Self::Certificate(_)
+                | Self::NoRoots
+                | Self::Tls(_)
+                | Self::Redirects(_)
+                | Self::Slow(_)
         )
     }
 }

@@ -11,8 +11,9 @@ impl From<IndexError> for Fault {
             IndexError::Unreachable { source, .. } => {
                 let fault = Self::from_error(Code::INDEX_UNREACHABLE, &error);
                 match source.downcast_ref::<Cause>() {
-                    Some(Cause::Certificate(_)) => fault.hint(
-                        "if a proxy of your own inspects TLS, let `SSL_CERT_FILE` name its certificate",
+                    Some(Cause::Certificate(_) | Cause::NoRoots) => fault.hint(
+                        "let `SSL_CERT_FILE` name a file with the certificates to trust, such as \
+                         that of a proxy of your own which inspects TLS",
                     ),
                     Some(Cause::Redirects(_)) => {
                         fault.hint("check the address given with `--index-url`")

@@ -63,7 +63,7 @@ pub(super) struct Http {
     pub(super) limits: Limits,
     keys: Keyring,
     offline: bool,
-    client: OnceLock<Result<reqwest::Client, String>>,
+    client: OnceLock<Result<reqwest::Client, Cause>>,
     permits: Semaphore,
 }
 
@@ -289,11 +289,11 @@ impl Http {
         let client = self.client.get_or_init(|| build(&self.limits));
         client
             .as_ref()
-            .map_err(|text| Failure::last(unreachable(url, Cause::Other(text.clone()))))
+            .map_err(|cause| Failure::last(unreachable(url, cause.clone())))
     }
 }
 
-fn build(limits: &Limits) -> Result<reqwest::Client, String> {
+fn build(limits: &Limits) -> Result<reqwest::Client, Cause> {
     // Whoever was first has chosen the same: there is one provider in the program.
     let _ = rustls::crypto::ring::default_provider().install_default();
     let policy = reqwest::redirect::Policy::custom(|attempt| {
@@ -318,7 +318,7 @@ fn build(limits: &Limits) -> Result<reqwest::Client, String> {
         .http2_initial_connection_window_size(16 << 20)
         .http2_max_frame_size(64 << 10)
         .build()
-        .map_err(|error| cause(&error, limits).to_string())
+        .map_err(|error| cause(&error, limits))
 }
 
 async fn read(stream: &mut Stream<'_>, url: &Url, limit: u64) -> Result<Bytes, Failure> {

@@ -14,6 +14,8 @@ use url::Url;
 
 use crate::index::{Announced, File, Project, address, filename, html, lenient};
 
+mod either;
+
 /// What is asked for, best first.
 pub(super) const ACCEPT: &str = "application/vnd.pypi.simple.v1+json, \
     application/vnd.pypi.simple.v1+html;q=0.2, text/html;q=0.01";
@@ -77,18 +79,18 @@ pub(super) struct Hashes<'a> {
     pub(super) sha256: Option<Text<'a>>,
 }
 
-#[derive(Debug, Deserialize)]
-#[serde(untagged)]
+/// PEP 592: whether a file is yanked, or why.
+#[derive(Debug)]
 pub(super) enum Yanked<'a> {
     Flag(bool),
-    Reason(#[serde(borrow)] Text<'a>),
+    Reason(Text<'a>),
 }
 
-#[derive(Debug, Deserialize)]
-#[serde(untagged)]
+/// PEP 714: whether a `.metadata` file is there, or its digests.
+#[derive(Debug)]
 pub(super) enum Sibling<'a> {
     Flag(bool),
-    Digest(#[serde(borrow)] Hashes<'a>),
+    Digest(Hashes<'a>),
 }
 
 #[derive(Deserialize)]
@@ -127,7 +129,9 @@ pub(super) fn read(body: &[u8], origin: &PageOrigin<'_>) -> Result<Project, Page
 }
 
 fn json(body: &[u8], origin: &PageOrigin<'_>) -> Result<Project, PageError> {
-    let page: Page<'_> = match serde_json::from_slice(body) {
+    // Checked once as a whole, the text need not be checked again for each of its strings.
+    let text = String::from_utf8_lossy(body);
+    let page: Page<'_> = match serde_json::from_str(&text) {
         Ok(page) => page,
         // A page of another major version may have any shape: its number explains more.
         Err(error) => return Err(foreign_version(body).unwrap_or(PageError::Json(error))),
@@ -281,9 +285,10 @@ fn absolute<'a>(text: &'a str, base: &Url) -> Option<(String, Option<&'a str>)> 
         None => (text, None),
     };
     // Parsing thousands of addresses costs more than the rest of the page; most need none.
+    let special = |byte| matches!(byte, b'@' | b'[' | b'\\' | b'"' | b'<' | b'>' | b'`');
     let plain = address
         .bytes()
-        .all(|byte| byte.is_ascii_graphic() && !b"@[\\\"<>`".contains(&byte));
+        .all(|byte| byte.is_ascii_graphic() && !special(byte));
     if plain && (address.starts_with("https://") || address.starts_with("http://")) {
         return Some((address.to_owned(), fragment));
     }
