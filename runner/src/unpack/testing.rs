@@ -81,7 +81,7 @@ impl Writer {
         // A central entry tells an offset of 4 GiB or more, or a forced one, by zip64.
         let extra = if self.zip64 { 12 } else { 0 };
         self.directory.extend(0x0201_4b50u32.to_le_bytes());
-        self.directory.extend((3u16 << 8 | 20).to_le_bytes());
+        self.directory.extend([20, 3]);
         self.directory.extend(common(&entry.path, extra));
         self.directory.extend([0; 6]);
         let mode = entry.mode.unwrap_or(0o100_644) << 16;

@@ -295,21 +295,23 @@ fn names_that_stand_twice_are_refused() {
     assert!(problem(&both).contains("a file and a folder"));
 }
 
+type Lie = fn(&mut pyrun_core::Manifest);
+
 #[test]
 fn a_record_that_lies_is_found_out() {
-    let lies: [(&str, fn(&mut pyrun_core::Manifest)); 6] = [
+    let lies: [(&str, Lie); 6] = [
         ("another format", |manifest| manifest.format += 1),
         ("not the one that it is named after", |manifest| {
             manifest.lock.0 = Sha256::of("another");
         }),
         ("is not where its record says", |manifest| {
-            manifest.segments[1].offset += 1
+            manifest.segments[1].offset += 1;
         }),
         ("a segment is not what", |manifest| {
-            manifest.segments[1].sha256 = Sha256::of("")
+            manifest.segments[1].sha256 = Sha256::of("");
         }),
         ("holds more than its record says", |manifest| {
-            manifest.segments[1].unpacked -= 1
+            manifest.segments[1].unpacked -= 1;
         }),
         ("do not cover it", |manifest| manifest.segments.truncate(1)),
     ];
