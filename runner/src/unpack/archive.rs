@@ -70,8 +70,8 @@ pub(super) struct Location {
 /// Finds the directory from a zip's last bytes: at least [`ENDING`] of them, or all.
 pub(super) fn locate(last: &[u8], size: u64) -> Result<Location, UnpackError> {
     let broken = || corrupt("its end record is broken");
-    let end_at = last.len().checked_sub(END_LENGTH).ok_or_else(broken)?;
-    let mut fields = Fields(&last[end_at..]);
+    let record_at = last.len().checked_sub(END_LENGTH).ok_or_else(broken)?;
+    let mut fields = Fields(&last[record_at..]);
     let (signature, disks) = (fields.u32()?, fields.u32()?);
     let (here, total) = (fields.u16()?, fields.u16()?);
     let (length, offset, comment) = (fields.u32()?, fields.u32()?, fields.u16()?);
@@ -89,8 +89,8 @@ pub(super) fn locate(last: &[u8], size: u64) -> Result<Location, UnpackError> {
         };
         (location, END_LENGTH as u64)
     };
-    let ends_at = location.offset.checked_add(location.length);
-    if ends_at != size.checked_sub(ending) || location.count > MOST_MEMBERS {
+    let directory_end = location.offset.checked_add(location.length);
+    if directory_end != size.checked_sub(ending) || location.count > MOST_MEMBERS {
         return Err(broken());
     }
     Ok(location)

@@ -81,7 +81,8 @@ impl Plan {
     pub(super) fn of_companion(members: Vec<Member>, end: u64) -> Result<Self, UnpackError> {
         let is_bytecode = |path: &str| {
             let mut parts = path.rsplit('/');
-            parts.next().is_some_and(|name| name.ends_with(".pyc"))
+            let name = parts.next().and_then(|name| name.rsplit_once('.'));
+            name.is_some_and(|(_, extension)| extension == "pyc")
                 && parts.next() == Some("__pycache__")
         };
         if let Some(member) = members.iter().find(|member| !is_bytecode(&member.path)) {

@@ -1,5 +1,9 @@
 //! Writes bundles for tests: good ones, and ones with a flaw that their digests vouch for.
 
+use std::collections::BTreeMap;
+use std::os::unix::fs::PermissionsExt;
+use std::path::Path;
+
 use libdeflater::{CompressionLvl, Compressor};
 use pyrun_core::{BundleRecord, FORMAT, LockHash, Manifest, Segment, Sha256};
 
@@ -81,7 +85,7 @@ impl Writer {
         // A central entry tells an offset of 4 GiB or more, or a forced one, by zip64.
         let extra = if self.zip64 { 12 } else { 0 };
         self.directory.extend(0x0201_4b50u32.to_le_bytes());
-        self.directory.extend((3u16 << 8 | 20).to_le_bytes());
+        self.directory.extend([20, 3]);
         self.directory.extend(common(&entry.path, extra));
         self.directory.extend([0; 6]);
         let mode = entry.mode.unwrap_or(0o100_644) << 16;
@@ -220,7 +224,7 @@ pub(crate) fn bundle_with(
         tail_offset: tail_offset as u64,
         tail_sha256: Sha256::of(&bytes[tail_offset..]),
         built: String::new(),
-        extra: std::collections::BTreeMap::new(),
+        extra: BTreeMap::new(),
     };
     Bundle { bytes, record }
 }
@@ -232,4 +236,28 @@ pub(crate) fn companion(entries: &[Entry]) -> Vec<u8> {
         writer.add(entry);
     }
     writer.finish()
+}
+
+/// All files below a folder, with their content and whether they can be executed.
+pub(crate) fn tree(root: &Path) -> BTreeMap<String, (Vec<u8>, bool)> {
+    let mut files = BTreeMap::new();
+    let mut folders = vec![root.to_owned()];
+    while let Some(folder) = folders.pop() {
+        for entry in fs_err::read_dir(folder).expect("a folder") {
+            let path = entry.expect("an entry").path();
+            if path.is_dir() {
+                folders.push(path);
+                continue;
+            }
+            let name = path.strip_prefix(root).expect("below it");
+            let mode = fs_err::metadata(&path)
+                .expect("a file")
+                .permissions()
+                .mode();
+            let content = fs_err::read(&path).expect("a file");
+            let name = name.to_str().expect("UTF-8").to_owned();
+            files.insert(name, (content, mode & 0o100 != 0));
+        }
+    }
+    files
 }

@@ -2,13 +2,12 @@
 //! is seen even when every digest vouches for it.
 
 use std::collections::BTreeMap;
-use std::os::unix::fs::PermissionsExt;
 
 use proptest::prelude::*;
 use pyrun_core::{Code, Fault, Sha256};
 use pyrun_store::{MemoryStore, catalog};
 
-use super::testing::{Bundle, Entry, bundle, bundle_with, companion, entry, pyc};
+use super::testing::{Bundle, Entry, bundle, bundle_with, companion, entry, pyc, tree};
 use super::*;
 
 type Result<T> = std::result::Result<T, UnpackError>;
@@ -19,30 +18,6 @@ fn run<T>(future: impl Future<Output = T>) -> T {
         .build()
         .expect("a runtime")
         .block_on(future)
-}
-
-/// All files below a folder, with their content and whether they can be executed.
-fn tree(root: &Path) -> BTreeMap<String, (Vec<u8>, bool)> {
-    let mut files = BTreeMap::new();
-    let mut folders = vec![root.to_owned()];
-    while let Some(folder) = folders.pop() {
-        for entry in fs_err::read_dir(folder).expect("a folder") {
-            let path = entry.expect("an entry").path();
-            if path.is_dir() {
-                folders.push(path);
-                continue;
-            }
-            let name = path.strip_prefix(root).expect("below it");
-            let mode = fs_err::metadata(&path)
-                .expect("a file")
-                .permissions()
-                .mode();
-            let content = fs_err::read(&path).expect("a file");
-            let name = name.to_str().expect("UTF-8").to_owned();
-            files.insert(name, (content, mode & 0o100 != 0));
-        }
-    }
-    files
 }
 
 fn sources(bundle: &Bundle, folder: &Path) -> [BundleSource; 3] {
@@ -295,21 +270,23 @@ fn names_that_stand_twice_are_refused() {
     assert!(problem(&both).contains("a file and a folder"));
 }
 
+type Lie = fn(&mut pyrun_core::Manifest);
+
 #[test]
 fn a_record_that_lies_is_found_out() {
-    let lies: [(&str, fn(&mut pyrun_core::Manifest)); 6] = [
+    let lies: [(&str, Lie); 6] = [
         ("another format", |manifest| manifest.format += 1),
         ("not the one that it is named after", |manifest| {
             manifest.lock.0 = Sha256::of("another");
         }),
         ("is not where its record says", |manifest| {
-            manifest.segments[1].offset += 1
+            manifest.segments[1].offset += 1;
         }),
         ("a segment is not what", |manifest| {
-            manifest.segments[1].sha256 = Sha256::of("")
+            manifest.segments[1].sha256 = Sha256::of("");
         }),
         ("holds more than its record says", |manifest| {
-            manifest.segments[1].unpacked -= 1
+            manifest.segments[1].unpacked -= 1;
         }),
         ("do not cover it", |manifest| manifest.segments.truncate(1)),
     ];

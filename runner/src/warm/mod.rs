@@ -292,13 +292,11 @@ impl Warm {
         let bytes = store.get(&catalog::bundle_record(lock), None).await?;
         let bytes = bytes.ok_or(WarmError::Missing { lock: *lock })?;
         let record: Option<BundleRecord> = serde_json::from_slice(&bytes).ok();
-        match record.filter(|record| record.manifest.lock == *lock) {
-            Some(record) => Ok(record),
-            None => {
-                let error = UnpackError::Corrupt("its record can't be read".to_owned());
-                Err(self.judge(store, lock, error, events).await)
-            }
+        if let Some(record) = record.filter(|record| record.manifest.lock == *lock) {
+            return Ok(record);
         }
+        let error = UnpackError::Corrupt("its record can't be read".to_owned());
+        Err(self.judge(store, lock, error, events).await)
     }
 
     /// Sets a damaged bundle aside. A record without its bundle is damage too: while it stands,
