@@ -164,14 +164,3 @@ fn never_locked() -> Fault {
     Fault::new(Code::LOCK_STALE, "these requirements are not locked yet, and `--locked` forbids resolving them")
         .hint("run once without `--locked`, or give a lock with `--lock FILE`")
 }
-
-#[cfg(test)]
-mod send_check {
-    use super::*;
-    fn is_send<T: Send>(_: T) {}
-    fn a(b: &Builder, r: &Request, l: &Lock, e: Events<'_>) { is_send(b.lock(r, Freshness::Upgrade, e)); }
-    fn b(b: &Builder, l: &Lock, e: Events<'_>) { is_send(b.bundle(l, e)); }
-    fn c(b: &Builder, r: &BundleRecord, l: &bytecode::Compiler, e: Events<'_>) { is_send(b.bytecode(r, l, e)); }
-    fn d(b: &Builder, l: &Lock, e: Events<'_>) { is_send(splice::publish(&*b.store, l, &b.scratch, "", e)); }
-    fn f(b: &Builder, l: &Lock, e: Events<'_>) { is_send(fetch::fetch_wheels(l, &*b.store, &b.index, |_: &Path, _: &LockedPackage| Ok::<(), Fault>(()), &b.scratch, e)); }
-}

@@ -67,8 +67,12 @@ pub(super) async fn gather(
     let fetched = tempfile::Builder::new()
         .prefix("wheels-")
         .tempdir_in(scratch)?;
-    let found: Vec<Unchecked> = futures::stream::iter(&lock.packages)
+    let searches: Vec<_> = lock
+        .packages
+        .iter()
         .map(|(package, locked)| locate(store, package, locked, fetched.path()))
+        .collect();
+    let found: Vec<Unchecked> = futures::stream::iter(searches)
         .buffered(PARALLEL)
         .try_collect()
         .await?;

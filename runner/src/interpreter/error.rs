@@ -55,6 +55,13 @@ impl Rejected {
     }
 }
 
+impl From<PythonRequestError> for Fault {
+    fn from(error: PythonRequestError) -> Self {
+        Self::from_error(Code::CONFIG_INVALID, &error)
+            .hint("name a version such as `3.12` or `>=3.10`, or an interpreter's path")
+    }
+}
+
 impl From<InterpreterError> for Fault {
     fn from(error: InterpreterError) -> Self {
         match error {
