@@ -2,10 +2,10 @@
 
 use pep440_rs::Version;
 
-use super::candidates::{Candidates, Reason};
+use super::candidates::{Candidates, Reason, Rejected};
 use super::choices::Choices;
 use crate::index::FileKind;
-use pyrun_core::WheelFilename;
+use pyrun_core::{Request, WheelFilename};
 
 /// More parts than this are counted, not listed.
 const MAX_PARTS: usize = 4;
@@ -78,28 +78,28 @@ pub(super) fn versions<'a>(all: impl IntoIterator<Item = &'a Version>) -> String
 }
 
 /// Why a version is out, as the end of a sentence that begins with the version.
-pub(super) fn why_not(
-    candidates: &Candidates,
-    version: &Version,
-    reason: &Reason,
-    target: &str,
-    python: &str,
-) -> String {
-    match reason {
+pub(super) fn why_not(candidates: &Candidates, rejected: &Rejected, request: &Request) -> String {
+    let limit = request.options.exclude_newer.as_deref().unwrap_or_default();
+    match &rejected.reason {
         Reason::SourceOnly => "has no wheel, only sources".to_owned(),
         Reason::Tags => format!(
-            "has no wheel for {target}, only for {}",
-            wheels_for(candidates, version)
+            "has wheels only for {}",
+            wheels_for(candidates, &rejected.version)
         ),
-        Reason::Python(bound) => format!("needs Python {bound}, and the target has {python}"),
-        Reason::TooNew(Some(time)) => {
-            format!("was uploaded at {time}, which `exclude-newer` shuts out")
+        Reason::Python(bound) => {
+            format!(
+                "needs Python {bound}, and the target has {}",
+                request.target.python
+            )
+        }
+        Reason::TooNew(Some(_)) => {
+            format!("was uploaded after {limit}, which `--exclude-newer` sets as the end")
         }
         Reason::TooNew(None) => {
-            "has no upload time on the index, and `exclude-newer` is set".to_owned()
+            "has no upload time on the index, which `--exclude-newer` has to know".to_owned()
         }
-        Reason::NoDigest => "can't be checked: the index gives no sha256".to_owned(),
-        Reason::Prerelease => "is a pre-release, and none are allowed".to_owned(),
+        Reason::NoDigest => "has no sha256 on the index, so it can't be checked".to_owned(),
+        Reason::Prerelease => "is shut out by `--prerelease disallow`".to_owned(),
         Reason::Yanked(why) if why.trim().is_empty() => {
             "is yanked, and not asked for exactly".to_owned()
         }

@@ -23,7 +23,7 @@ use crate::index::Metadata;
 
 /// The bound on decisions and conflicts together. Real sets of requirements stay below a
 /// thousand; the bound ends those that are made to be hard.
-pub(super) const MAX_STEPS: u64 = 200_000;
+const MAX_STEPS: u64 = 200_000;
 /// The bound on incompatibilities, which bounds memory.
 const MAX_INCOMPATIBILITIES: usize = 3_000_000;
 /// A package that stood in this many conflicts is decided before those that did not.
@@ -93,6 +93,7 @@ pub(super) struct Solver {
     pub(super) asked: Vec<(usize, Dependency)>,
     pub(super) conflicts: u64,
     pub(super) decisions: u64,
+    max_steps: u64,
     preferences: BTreeMap<PackageName, Version>,
     prerelease: Prerelease,
     resolution: Resolution,
@@ -133,6 +134,7 @@ impl Solver {
             asked,
             conflicts: 0,
             decisions: 0,
+            max_steps: MAX_STEPS,
             preferences,
             prerelease: request.options.prerelease,
             resolution: request.options.resolution,
@@ -162,7 +164,7 @@ impl Solver {
             if let Some(failure) = self.propagate() {
                 return Step::Failed(failure);
             }
-            if self.conflicts + self.decisions > MAX_STEPS
+            if self.conflicts + self.decisions > self.max_steps
                 || self.store.len() > MAX_INCOMPATIBILITIES
             {
                 return Step::TooHard;
@@ -304,5 +306,30 @@ impl Solver {
             });
         }
         chosen
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_bound_ends_a_search() {
+        let request = Request {
+            requirements: Vec::new(),
+            requires_python: None,
+            target: pyrun_core::Target {
+                python: "3.12.1".parse().expect("a version"),
+                free_threaded: false,
+                os: pyrun_core::Os::Musl { major: 1, minor: 2 },
+                arch: pyrun_core::Arch::X86_64,
+            },
+            options: pyrun_core::ResolveOptions::default(),
+        };
+        let mut solver = Solver::new(&request, BTreeMap::new());
+        solver.max_steps = 0;
+        assert!(matches!(solver.step(), Step::TooHard));
+        let mut solver = Solver::new(&request, BTreeMap::new());
+        assert!(matches!(solver.step(), Step::Solved(chosen) if chosen.is_empty()));
     }
 }
