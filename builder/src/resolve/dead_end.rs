@@ -201,12 +201,15 @@ fn shut_out(
             ))
         }
         Reason::Python(_) => fault.hint("choose another Python with `--python-version`"),
-        Reason::TooNew(_) => fault.hint("set `--exclude-newer` to a later time"),
+        Reason::TooNew(Some(_)) => fault.hint("set `--exclude-newer` to a later time"),
         Reason::Prerelease => fault.hint("let pre-releases in with `--prerelease allow`"),
-        Reason::Tags => {
-            fault.hint("choose a Python that it has wheels for with `--python-version`")
-        }
-        Reason::SourceOnly | Reason::NoDigest => fault,
+        Reason::Tags => match pythons_with_wheels(candidates, rejected, &request.target).last() {
+            Some(python) => fault.hint(format!(
+                "there is a wheel for Python {python}: choose it with `--python-version {python}`"
+            )),
+            None => fault,
+        },
+        Reason::TooNew(None) | Reason::SourceOnly | Reason::NoDigest => fault,
     }
 }
 

@@ -32,7 +32,7 @@ pub async fn resolve(
     let rules = Rules::of(request).map_err(|BadTime(text)| ResolveError::ExcludeNewer(text))?;
     let mut solver = Solver::new(request, preferred(preferences));
     let mut prefetch = Prefetch::new(request, rules, source, preferences);
-    prefetch.expect(solver.asked.iter().map(|(_, need)| need.clone()));
+    prefetch.begin(solver.asked.iter().map(|(_, need)| need.clone()));
     loop {
         match solver.step() {
             Step::Projects(names) => {
@@ -62,9 +62,9 @@ pub async fn resolve(
                 solver.add_metadata(name, candidate, metadata);
             }
             Step::Solved(chosen) => {
-                warnings(&chosen, request.options.prerelease)
-                    .into_iter()
-                    .for_each(|message| events(Event::Warning { message }));
+                for message in warnings(&chosen, request.options.prerelease) {
+                    events(Event::Warning { message });
+                }
                 return Ok(lock(request, &chosen));
             }
             Step::Failed(failure) => {

@@ -4,7 +4,7 @@
 //! way. Never: recursion, a random choice, an answer that depends on the order of requirements, of
 //! pages or of the network's answers.
 //!
-//! `candidates` reads a page; `solver` is PubGrub without I/O (`choices`, `packages`,
+//! `candidates` reads a page; `solver` is `PubGrub` without I/O (`choices`, `packages`,
 //! `incompatibility`, `partial` are its values, `expand` and `conflict` its two halves); `driver`
 //! feeds it, `prefetch` asks ahead; `explain` and `verdict` turn a failure into sentences.
 

@@ -1,4 +1,4 @@
-//! The solver: PubGrub as a machine that is fed facts and says what it needs next.
+//! The solver: `PubGrub` as a machine that is fed facts and says what it needs next.
 //!
 //! In: requirements, pages and metadata. Out: one exact version for each package that is needed,
 //! or the incompatibility that shows there is none. Never: I/O, a clock, recursion, or an answer

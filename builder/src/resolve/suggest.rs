@@ -105,7 +105,6 @@ pub(super) fn did_you_mean(name: &str) -> Option<&'static str> {
     }
     // One slip for a short name, two for a long one; names of two letters resemble everything.
     let slips = match name.len() {
-        0..4 => return None,
         4..7 => 1,
         7..64 => 2,
         _ => return None,
