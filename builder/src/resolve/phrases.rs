@@ -40,7 +40,8 @@ pub(super) fn subject(label: &str, candidates: &Candidates, choices: &Choices) -
     if all.iter().all(|(_, chosen)| *chosen) && all.len() > 1 {
         return (format!("every version of {label}"), false);
     }
-    (format!("{label} {}", runs(&all)), chosen.len() > 1)
+    let shown = all.iter().filter(|(_, chosen)| *chosen).count();
+    (format!("{label} {}", runs(&all)), shown > 1)
 }
 
 /// Neighbours of a sorted list as "1.0 to 2.0".

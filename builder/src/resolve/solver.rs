@@ -68,9 +68,22 @@ pub(super) struct Chosen {
     pub(super) prerelease_named: bool,
 }
 
+/// What a search is told once.
+#[derive(Debug, Clone)]
+pub(super) struct Settings {
+    /// The target's marker environment.
+    pub(super) markers: MarkerEnvironment,
+    /// The target's Python.
+    pub(super) python: Version,
+    prerelease: Prerelease,
+    resolution: Resolution,
+    preferences: BTreeMap<PackageName, Version>,
+}
+
 /// One search for exact versions.
 #[derive(Debug)]
 pub(super) struct Solver {
+    pub(super) settings: Settings,
     pub(super) packages: Packages,
     pub(super) store: Store,
     pub(super) partial: PartialSolution,
@@ -87,16 +100,11 @@ pub(super) struct Solver {
     pub(super) allowed: HashMap<(PackageId, String), Choices>,
     pub(super) pages: HashMap<PackageName, Arc<Candidates>>,
     pub(super) metadata: HashMap<(PackageName, usize), Result<Arc<Metadata>, Arc<str>>>,
-    pub(super) markers: MarkerEnvironment,
-    pub(super) python: Version,
     /// What the user asks for, each with its place in the request.
     pub(super) asked: Vec<(usize, Dependency)>,
     pub(super) conflicts: u64,
     pub(super) decisions: u64,
     max_steps: u64,
-    preferences: BTreeMap<PackageName, Version>,
-    prerelease: Prerelease,
-    resolution: Resolution,
 }
 
 impl Solver {
@@ -116,7 +124,22 @@ impl Solver {
             let specifiers = super::specifiers::show(&one.specifiers);
             (one.name.clone(), specifiers, one.extras.clone())
         });
-        let mut solver = Self {
+        let mut solver = Self::empty(Settings {
+            markers,
+            python: request.target.python.full().clone(),
+            prerelease: request.options.prerelease,
+            resolution: request.options.resolution,
+            preferences,
+        });
+        solver.asked = asked;
+        solver.add([(PackageId::ROOT, Choices::absent(1))], Cause::Root);
+        solver
+    }
+
+    /// A search in which nothing is known and nothing is asked.
+    pub(super) fn empty(settings: Settings) -> Self {
+        Self {
+            settings,
             packages: Packages::new(),
             store: Store::default(),
             partial: PartialSolution::default(),
@@ -129,18 +152,11 @@ impl Solver {
             allowed: HashMap::new(),
             pages: HashMap::new(),
             metadata: HashMap::new(),
-            python: request.target.python.full().clone(),
-            markers,
-            asked,
+            asked: Vec::new(),
             conflicts: 0,
             decisions: 0,
             max_steps: MAX_STEPS,
-            preferences,
-            prerelease: request.options.prerelease,
-            resolution: request.options.resolution,
-        };
-        solver.add([(PackageId::ROOT, Choices::absent(1))], Cause::Root);
-        solver
+        }
     }
 
     /// Feeds a page.
@@ -181,25 +197,32 @@ impl Solver {
                     Err(wanted) => return wanted,
                 }
             };
-            self.changed.push(package);
             // What can't be decided is better learned from its own dependencies than from a
             // decision that is taken back at once.
             let clashes = added
                 .iter()
                 .any(|id| self.partial.holds_without(self.store.get(*id), package));
-            if !clashes {
+            if clashes {
+                self.changed.push(package);
+            } else {
                 self.decisions += 1;
-                let candidates = self.packages.get(package).len();
-                self.partial.decide(package, candidate, candidates);
-                self.bind_extras(package, candidate);
+                self.decide(package, candidate);
             }
         }
+    }
+
+    /// Decides for a candidate of a package.
+    pub(super) fn decide(&mut self, package: PackageId, candidate: usize) {
+        let candidates = self.packages.get(package).len();
+        self.partial.decide(package, candidate, candidates);
+        self.bind_extras(package, candidate);
+        self.changed.push(package);
     }
 
     /// The undecided package that is decided next: first those that conflict often, then those
     /// with one choice, then in the order in which they were met. A project comes before its
     /// extras, which follow its version.
-    fn next_package(&self) -> Option<PackageId> {
+    pub(super) fn next_package(&self) -> Option<PackageId> {
         let open = self.packages.iter().filter_map(|(id, package)| {
             let choices = self.partial.choices(id)?;
             (self.partial.decided(id).is_none() && choices.requires_presence()).then(|| {
@@ -217,7 +240,7 @@ impl Solver {
     }
 
     /// The candidate to try first.
-    fn best_candidate(&self, package: PackageId) -> usize {
+    pub(super) fn best_candidate(&self, package: PackageId) -> usize {
         *self
             .ranked(package, 1)
             .first()
@@ -237,11 +260,12 @@ impl Solver {
         let base = self.packages.get(base);
         let versions = &base.candidates.versions;
         let preferred = self
+            .settings
             .preferences
             .get(name)
             .and_then(|version| base.candidates.position(version))
             .filter(|candidate| choices.contains(*candidate));
-        let lowest = match self.resolution {
+        let lowest = match self.settings.resolution {
             Resolution::Highest => false,
             Resolution::Lowest => true,
             Resolution::LowestDirect => base.direct,
@@ -250,7 +274,7 @@ impl Solver {
         if !lowest {
             ordered.reverse();
         }
-        if self.prerelease != Prerelease::Allow
+        if self.settings.prerelease != Prerelease::Allow
             && !self.names_prerelease(self.packages.get(package).base)
         {
             // A stable sort: pre-releases go last and keep their order.
@@ -271,6 +295,7 @@ impl Solver {
             };
             need.names_prerelease
                 && need.target == project
+                && need.dependent != project
                 && self.partial.holds_without(incompatibility, project)
         })
     }
