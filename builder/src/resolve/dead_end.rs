@@ -10,7 +10,7 @@ use pyrun_core::{Code, Fault, Request, Target, WheelFilename};
 use super::candidates::{Candidates, Reason, Rejected};
 use super::phrases::{list, versions, why_not};
 use super::specifiers::admit;
-use super::suggest::did_you_mean;
+use super::suggest::{did_you_mean, project_of_module};
 use crate::index::File;
 
 /// The minor versions of Python 3 that are worth a hint.
@@ -89,10 +89,6 @@ fn matching<'a>(candidates: &'a Candidates, specifiers: &VersionSpecifiers) -> V
 }
 
 fn unknown(name: &PackageName, request: &Request) -> Fault {
-    let asked = request
-        .requirements
-        .iter()
-        .any(|one| one.spec.name == *name);
     let place = match request.options.indexes.as_slice() {
         [only] => format!("on {only}"),
         _ => "on any of the indexes".to_owned(),
@@ -102,10 +98,19 @@ fn unknown(name: &PackageName, request: &Request) -> Fault {
         format!("there is no package `{name}` {place}"),
     );
     match did_you_mean(name.as_ref()) {
-        Some(meant) if asked => fault.hint(format!("did you mean `{meant}`?")),
-        _ if !asked => fault.hint("add the index that has it with `--extra-index-url`"),
+        Some(meant) if is_asked(name, request) => fault.hint(format!("did you mean `{meant}`?")),
+        _ if !is_asked(name, request) => {
+            fault.hint("add the index that has it with `--extra-index-url`")
+        }
         _ => fault.hint("check its name, or add the index that has it with `--extra-index-url`"),
     }
+}
+
+fn is_asked(name: &PackageName, request: &Request) -> bool {
+    request
+        .requirements
+        .iter()
+        .any(|one| one.spec.name == *name)
 }
 
 /// Nothing on the page satisfies the specifiers, usable or not.
@@ -185,6 +190,10 @@ fn shut_out(
     };
     let mut fault = Fault::new(code, message);
     fault.causes = lines(name, candidates, rejected, request);
+    // Names of modules are often taken by projects that only say so.
+    if let Some(meant) = project_of_module(name.as_ref()).filter(|_| is_asked(name, request)) {
+        fault = fault.hint(format!("did you mean `{meant}`?"));
+    }
     let usable: Vec<&Version> = candidates.versions.iter().map(|one| &one.version).collect();
     if !usable.is_empty() {
         fault = fault.hint(format!("`{name}` {} can be used", versions(usable)));
@@ -209,7 +218,7 @@ fn shut_out(
             )),
             None => fault,
         },
-        Reason::TooNew(None) | Reason::SourceOnly | Reason::NoDigest => fault,
+        Reason::TooNew(None) | Reason::SourceOnly => fault,
     }
 }
 

@@ -83,7 +83,7 @@ impl Solver {
         let Some(metadata) = self.metadata.get(&(name.clone(), candidate)) else {
             // The more versions were tried in vain, the more are likely to be.
             let tried = known.expanded.count();
-            let likely = if tried < 3 { 1 } else { (2 * tried).min(32) };
+            let likely = if tried < 3 { 1 } else { (2 * tried).min(50) };
             return Err(Step::Metadata {
                 name: name.clone(),
                 candidate,

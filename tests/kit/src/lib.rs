@@ -1,2 +1,24 @@
-//! placeholder
+//! What every test leans on: wheels made in memory, an index on the loopback, the real binary in a
+//! clean place.
+//!
+//! In: a test's description of a world. Out: that world, and what happened in it.
+//! Never: reaches the network beyond 127.0.0.1; leaves files behind.
+#![expect(
+    clippy::missing_panics_doc,
+    reason = "a test kit fails by panicking, so that the test fails where it stands"
+)]
+
+pub mod archive;
+mod context;
+mod index;
+mod python;
 pub mod scenario;
+mod snapshot;
+mod wheel;
+
+pub use context::{Output, TestContext};
+pub use index::{
+    Failure, IndexFile, IndexServer, Listing, MetadataFile, Packages, RequestLog, Rule, UPLOAD_TIME,
+};
+pub use python::python;
+pub use wheel::{Flaw, Layout, MemberFile, Wheel, WheelBuilder, normalise};
