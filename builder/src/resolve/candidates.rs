@@ -71,8 +71,6 @@ pub(super) enum Reason {
     Python(String),
     /// It was uploaded at or after the time that bounds the search, or nothing says when.
     TooNew(Option<String>),
-    /// The index gives no sha256 for it.
-    NoDigest,
     /// It is a pre-release and none is allowed.
     Prerelease,
     /// It is yanked and not pinned; why it is.
@@ -202,9 +200,6 @@ impl Rules {
             if time.is_none_or(|time| time >= limit) {
                 return Err(Reason::TooNew(time.and(file.upload_time.clone())));
             }
-        }
-        if file.sha256.is_none() {
-            return Err(Reason::NoDigest);
         }
         Ok((rank, wheel))
     }

@@ -1,7 +1,7 @@
 //! What a package may still be: a set over its candidates and "not there at all".
 //!
-//! The solver's terms are such sets, so a term and its negation are one type and all of PubGrub's
-//! set relations are bit operations. A set of one package never meets a set of another.
+//! The solver's terms are such sets, so a term and its negation are one type and all set
+//! relations of `PubGrub` are bit operations. A set of one package never meets a set of another.
 
 use std::fmt;
 

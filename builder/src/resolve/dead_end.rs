@@ -4,13 +4,17 @@ use std::str::FromStr as _;
 
 use pep440_rs::{Version, VersionSpecifiers};
 use pep508_rs::PackageName;
-use pyrun_core::{Code, Fault, Request};
+use pyrun_core::tags::Tags;
+use pyrun_core::{Code, Fault, Request, Target, WheelFilename};
 
 use super::candidates::{Candidates, Reason, Rejected};
 use super::phrases::{list, versions, why_not};
 use super::specifiers::admit;
-use super::suggest::did_you_mean;
+use super::suggest::{did_you_mean, project_of_module};
+use crate::index::File;
 
+/// The minor versions of Python 3 that are worth a hint.
+const PYTHONS: std::ops::RangeInclusive<u8> = 8..=14;
 /// How many lines tell why versions are out.
 const MAX_REASONS: usize = 3;
 
@@ -94,9 +98,19 @@ fn unknown(name: &PackageName, request: &Request) -> Fault {
         format!("there is no package `{name}` {place}"),
     );
     match did_you_mean(name.as_ref()) {
-        Some(meant) => fault.hint(format!("did you mean `{meant}`?")),
-        None => fault.hint("check its name, or add the index that has it with `--extra-index-url`"),
+        Some(meant) if is_asked(name, request) => fault.hint(format!("did you mean `{meant}`?")),
+        _ if !is_asked(name, request) => {
+            fault.hint("add the index that has it with `--extra-index-url`")
+        }
+        _ => fault.hint("check its name, or add the index that has it with `--extra-index-url`"),
     }
+}
+
+fn is_asked(name: &PackageName, request: &Request) -> bool {
+    request
+        .requirements
+        .iter()
+        .any(|one| one.spec.name == *name)
 }
 
 /// Nothing on the page satisfies the specifiers, usable or not.
@@ -124,7 +138,7 @@ fn no_such_version(
         ))
     };
     let usable: Vec<&Version> = candidates.versions.iter().map(|one| &one.version).collect();
-    if usable.is_empty() {
+    if usable.is_empty() || candidates.rejected.is_empty() {
         return fault;
     }
     fault.hint(format!("`{name}` {} can be used", versions(usable)))
@@ -176,6 +190,10 @@ fn shut_out(
     };
     let mut fault = Fault::new(code, message);
     fault.causes = lines(name, candidates, rejected, request);
+    // Names of modules are often taken by projects that only say so.
+    if let Some(meant) = project_of_module(name.as_ref()).filter(|_| is_asked(name, request)) {
+        fault = fault.hint(format!("did you mean `{meant}`?"));
+    }
     let usable: Vec<&Version> = candidates.versions.iter().map(|one| &one.version).collect();
     if !usable.is_empty() {
         fault = fault.hint(format!("`{name}` {} can be used", versions(usable)));
@@ -192,13 +210,47 @@ fn shut_out(
             ))
         }
         Reason::Python(_) => fault.hint("choose another Python with `--python-version`"),
-        Reason::TooNew(_) => fault.hint("set `--exclude-newer` to a later time"),
+        Reason::TooNew(Some(_)) => fault.hint("set `--exclude-newer` to a later time"),
         Reason::Prerelease => fault.hint("let pre-releases in with `--prerelease allow`"),
-        Reason::Tags => {
-            fault.hint("choose a Python that it has wheels for with `--python-version`")
-        }
-        Reason::SourceOnly | Reason::NoDigest => fault,
+        Reason::Tags => match pythons_with_wheels(candidates, rejected, &request.target).last() {
+            Some(python) => fault.hint(format!(
+                "there is a wheel for Python {python}: choose it with `--python-version {python}`"
+            )),
+            None => fault,
+        },
+        Reason::TooNew(None) | Reason::SourceOnly => fault,
     }
+}
+
+/// The minor versions of Python for which a rejected version has a wheel on this machine.
+fn pythons_with_wheels(
+    candidates: &Candidates,
+    rejected: &[&Rejected],
+    target: &Target,
+) -> Vec<String> {
+    let wanted = |file: &&File| {
+        let version = &file.version;
+        rejected
+            .iter()
+            .any(|one| one.version == *version && one.reason == Reason::Tags)
+    };
+    let files = candidates.project().files.iter().filter(wanted);
+    let wheels: Vec<WheelFilename> = files
+        .filter_map(|file| file.filename.parse().ok())
+        .collect();
+    PYTHONS
+        .map(|minor| format!("3.{minor}"))
+        .filter(|python| {
+            let Ok(python) = python.parse() else {
+                return false;
+            };
+            let tags = Tags::of(&Target {
+                python,
+                ..target.clone()
+            });
+            wheels.iter().any(|wheel| tags.rank(wheel).is_some())
+        })
+        .collect()
 }
 
 /// One line for each reason, the newest versions first.
@@ -208,13 +260,9 @@ fn lines(
     rejected: &[&Rejected],
     request: &Request,
 ) -> Vec<String> {
-    let (target, python) = (
-        request.target.to_string(),
-        request.target.python.to_string(),
-    );
     let mut groups: Vec<(String, Vec<&Version>)> = Vec::new();
     for one in rejected.iter().rev() {
-        let why = why_not(candidates, &one.version, &one.reason, &target, &python);
+        let why = why_not(candidates, one, request);
         match groups.iter_mut().find(|(known, _)| *known == why) {
             Some((_, versions)) => versions.insert(0, &one.version),
             None => groups.push((why, vec![&one.version])),

@@ -5,9 +5,10 @@
 
 use std::collections::BTreeMap;
 
+use futures::future::try_join_all;
 use pep508_rs::{PackageName, VersionOrUrl};
 use pyrun_core::request::Prerelease;
-use pyrun_core::{Event, Events, Lock, LockedPackage, LockedWheel, Phase, Request};
+use pyrun_core::{Event, Events, Lock, LockedPackage, LockedWheel, Phase, Request, Sha256};
 
 use super::candidates::{BadTime, Rules};
 use super::dependencies;
@@ -32,7 +33,7 @@ pub async fn resolve(
     let rules = Rules::of(request).map_err(|BadTime(text)| ResolveError::ExcludeNewer(text))?;
     let mut solver = Solver::new(request, preferred(preferences));
     let mut prefetch = Prefetch::new(request, rules, source, preferences);
-    prefetch.expect(solver.asked.iter().map(|(_, need)| need.clone()));
+    prefetch.begin(solver.asked.iter().map(|(_, need)| need.clone()));
     loop {
         match solver.step() {
             Step::Projects(names) => {
@@ -62,10 +63,11 @@ pub async fn resolve(
                 solver.add_metadata(name, candidate, metadata);
             }
             Step::Solved(chosen) => {
-                warnings(&chosen, request.options.prerelease)
-                    .into_iter()
-                    .for_each(|message| events(Event::Warning { message }));
-                return Ok(lock(request, &chosen));
+                for message in warnings(&chosen, request.options.prerelease) {
+                    events(Event::Warning { message });
+                }
+                let digests = digests(source, &chosen).await?;
+                return Ok(lock(request, &chosen, digests));
             }
             Step::Failed(failure) => {
                 let fault = explain(&solver, failure, request);
@@ -161,10 +163,24 @@ fn warnings(chosen: &[Chosen], prerelease: Prerelease) -> Vec<String> {
     messages
 }
 
-fn lock(request: &Request, chosen: &[Chosen]) -> Lock {
+/// The digests of what was chosen, in its order; the source finds out those that the index does
+/// not say.
+async fn digests(source: &dyn Source, chosen: &[Chosen]) -> Result<Vec<Sha256>, ResolveError> {
+    let digests = chosen.iter().map(async |one| {
+        let file = one.candidates.file(one.candidate);
+        match file.sha256 {
+            Some(digest) => Ok(digest),
+            None => source.digest(file).await,
+        }
+    });
+    Ok(try_join_all(digests).await?)
+}
+
+fn lock(request: &Request, chosen: &[Chosen], digests: Vec<Sha256>) -> Lock {
     let packages = chosen
         .iter()
-        .map(|one| (one.name.clone(), locked(request, one)));
+        .zip(digests)
+        .map(|(one, sha256)| (one.name.clone(), locked(request, one, sha256)));
     Lock {
         target: request.target.clone(),
         packages: packages.collect(),
@@ -172,7 +188,7 @@ fn lock(request: &Request, chosen: &[Chosen]) -> Lock {
     }
 }
 
-fn locked(request: &Request, one: &Chosen) -> LockedPackage {
+fn locked(request: &Request, one: &Chosen, sha256: Sha256) -> LockedPackage {
     let candidate = &one.candidates.versions[one.candidate];
     let file = one.candidates.file(one.candidate);
     let markers = request.target.markers();
@@ -190,9 +206,7 @@ fn locked(request: &Request, one: &Chosen) -> LockedPackage {
         wheel: LockedWheel {
             filename: candidate.wheel.clone(),
             url: file.url.clone(),
-            sha256: file
-                .sha256
-                .expect("a file without a digest is no candidate"),
+            sha256,
             size: file.size,
             upload_time: file.upload_time.clone(),
         },

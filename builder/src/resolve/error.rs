@@ -53,7 +53,11 @@ pub enum ResolveError {
 impl From<ResolveError> for Fault {
     fn from(error: ResolveError) -> Self {
         match &error {
-            ResolveError::Index(index) => index_fault(index),
+            ResolveError::Index(_) | ResolveError::Unsatisfiable(_) => match error {
+                ResolveError::Index(index) => index.into(),
+                ResolveError::Unsatisfiable(fault) => *fault,
+                _ => unreachable!("matched above"),
+            },
             ResolveError::ByAddress { name, origin } => {
                 let fault = Self::from_error(Code::REQUIREMENT_INVALID, &error);
                 let fault = fault.hint(format!("name a version instead, such as `{name}==1.0`"));
@@ -75,22 +79,6 @@ impl From<ResolveError> for Fault {
                     "say which versions you want of {names}: they conflict most"
                 ))
             }
-            ResolveError::Unsatisfiable(_) => match error {
-                ResolveError::Unsatisfiable(fault) => *fault,
-                _ => unreachable!("matched above"),
-            },
         }
     }
-}
-
-fn index_fault(error: &IndexError) -> Fault {
-    let code = match error {
-        IndexError::Unreachable { .. } => Code::INDEX_UNREACHABLE,
-        IndexError::Status {
-            status: 401 | 403, ..
-        } => Code::INDEX_DENIED,
-        IndexError::Status { .. } | IndexError::Broken { .. } => Code::INDEX_BROKEN,
-        IndexError::Offline { .. } => Code::INDEX_OFFLINE,
-    };
-    Fault::from_error(code, error)
 }

@@ -83,7 +83,7 @@ impl Solver {
         let Some(metadata) = self.metadata.get(&(name.clone(), candidate)) else {
             // The more versions were tried in vain, the more are likely to be.
             let tried = known.expanded.count();
-            let likely = if tried < 3 { 1 } else { (2 * tried).min(16) };
+            let likely = if tried < 3 { 1 } else { (2 * tried).min(50) };
             return Err(Step::Metadata {
                 name: name.clone(),
                 candidate,
@@ -95,12 +95,12 @@ impl Solver {
             Err(problem) => return Ok(Err(Cause::Unusable(Arc::clone(problem)))),
         };
         if let Some(bound) = &metadata.requires_python
-            && !python_fits(bound, &self.python)
+            && !python_fits(bound, &self.settings.python)
         {
             return Ok(Err(Cause::Python(bound.clone())));
         }
         Ok(
-            match dependencies::of(metadata, known.extra(), &self.markers) {
+            match dependencies::of(metadata, known.extra(), &self.settings.markers) {
                 Ok(needs) => Ok(needs.into_iter().map(|need| (None, need)).collect()),
                 Err(ByAddress(on)) => {
                     let problem = format!("needs `{on}` from an address, which can't be locked");
@@ -180,7 +180,7 @@ impl Solver {
         self.packages.add(identity, None, candidates)
     }
 
-    /// The package of an extra. It is never there without its project.
+    /// The package of an extra.
     fn extra(&mut self, project: PackageId, extra: &pep508_rs::ExtraName) -> PackageId {
         let base = self.packages.get(project);
         let name = base.name().expect("the root has no extras").clone();
@@ -191,12 +191,20 @@ impl Solver {
         }
         self.index.push(Vec::new());
         let id = self.packages.add(identity, Some(project), candidates);
-        let terms = [(id, Choices::any(count)), (project, Choices::absent(count))];
-        self.add(terms, Cause::SameVersion);
+        self.tie(id, project, count);
         if let Some(candidate) = self.partial.decided(project) {
             self.bind(project, id, candidate);
         }
         id
+    }
+
+    /// An extra is there only with its project.
+    pub(super) fn tie(&mut self, extra: PackageId, project: PackageId, count: usize) {
+        let terms = [
+            (extra, Choices::any(count)),
+            (project, Choices::absent(count)),
+        ];
+        self.add(terms, Cause::SameVersion);
     }
 
     /// Notes for a decided project that its extras stand at the same version.

@@ -11,6 +11,7 @@ use pyrun_core::{Fault, Request};
 
 use super::choices::Choices;
 use super::incompatibility::{Cause, IncompatibilityId, Need};
+use super::minimal::minimal;
 use super::packages::PackageId;
 use super::solver::Solver;
 use super::specifiers::show;
@@ -18,7 +19,10 @@ use super::verdict::verdict;
 
 /// A failure as a fault.
 pub(super) fn explain(solver: &Solver, failure: IncompatibilityId, request: &Request) -> Fault {
-    verdict(solver, &story(solver, facts(solver, failure)), request)
+    let facts = story(solver, facts(solver, failure));
+    // What led to a fact that was left out has no place in the story any more.
+    let facts = story(solver, minimal(solver, facts));
+    verdict(solver, &facts, request)
 }
 
 /// Something that the failure follows from.
@@ -117,17 +121,32 @@ fn add_need(solver: &Solver, needs: &mut Vec<NeedFact>, need: &Arc<Need>, versio
     });
 }
 
-/// `b[x]` says more than the `b` that stands beside it.
+/// `b[x]` says more than the `b` that stands beside it: of the versions that need both, only the
+/// first is told.
 fn drop_implied(solver: &Solver, needs: &mut Vec<NeedFact>) {
-    let with_extras: Vec<Need> = needs
+    let base = |package: PackageId| solver.packages.get(package).base;
+    let with_extras: Vec<(Need, Choices)> = needs
         .iter()
-        .filter(|fact| solver.packages.get(fact.need.target).base != fact.need.target)
-        .map(|fact| Need {
-            target: solver.packages.get(fact.need.target).base,
-            ..Need::clone(&fact.need)
+        .filter(|fact| base(fact.need.target) != fact.need.target)
+        .map(|fact| {
+            let target = base(fact.need.target);
+            (
+                Need {
+                    target,
+                    ..Need::clone(&fact.need)
+                },
+                fact.versions.clone(),
+            )
         })
         .collect();
-    needs.retain(|fact| !with_extras.contains(&fact.need));
+    for fact in &mut *needs {
+        for (need, versions) in &with_extras {
+            if *need == *fact.need {
+                fact.versions = fact.versions.intersection(&versions.complement());
+            }
+        }
+    }
+    needs.retain(|fact| !fact.versions.is_empty());
 }
 
 /// The incompatibilities from outside that a failure was derived from, each once.

@@ -4,9 +4,9 @@
 //! way. Never: recursion, a random choice, an answer that depends on the order of requirements, of
 //! pages or of the network's answers.
 //!
-//! `candidates` reads a page; `solver` is PubGrub without I/O (`choices`, `packages`,
+//! `candidates` reads a page; `solver` is `PubGrub` without I/O (`choices`, `packages`,
 //! `incompatibility`, `partial` are its values, `expand` and `conflict` its two halves); `driver`
-//! feeds it, `prefetch` asks ahead; `explain` and `verdict` turn a failure into sentences.
+//! feeds it, `prefetch` asks ahead; `explain`, `minimal` and `verdict` turn a failure into sentences.
 
 mod candidates;
 mod choices;
@@ -18,6 +18,7 @@ mod error;
 mod expand;
 mod explain;
 mod incompatibility;
+mod minimal;
 mod packages;
 mod partial;
 mod phrases;

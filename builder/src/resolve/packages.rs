@@ -48,7 +48,7 @@ impl fmt::Display for Identity {
 }
 
 /// A package.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub(super) struct Package {
     /// What it is.
     pub(super) identity: Identity,
@@ -93,7 +93,7 @@ impl Package {
 }
 
 /// All packages.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub(super) struct Packages {
     list: Vec<Package>,
     ids: HashMap<Identity, PackageId>,

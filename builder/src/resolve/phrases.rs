@@ -1,11 +1,13 @@
 //! Sets of versions and lists of things as words. Pure.
 
-use pep440_rs::Version;
+use std::collections::BTreeSet;
 
-use super::candidates::{Candidates, Reason};
+use pep440_rs::Version;
+use pyrun_core::{Request, Target, WheelFilename};
+
+use super::candidates::{Candidates, Reason, Rejected};
 use super::choices::Choices;
 use crate::index::FileKind;
-use pyrun_core::WheelFilename;
 
 /// More parts than this are counted, not listed.
 const MAX_PARTS: usize = 4;
@@ -40,7 +42,8 @@ pub(super) fn subject(label: &str, candidates: &Candidates, choices: &Choices) -
     if all.iter().all(|(_, chosen)| *chosen) && all.len() > 1 {
         return (format!("every version of {label}"), false);
     }
-    (format!("{label} {}", runs(&all)), chosen.len() > 1)
+    let shown = all.iter().filter(|(_, chosen)| *chosen).count();
+    (format!("{label} {}", runs(&all)), shown > 1)
 }
 
 /// Neighbours of a sorted list as "1.0 to 2.0".
@@ -78,28 +81,27 @@ pub(super) fn versions<'a>(all: impl IntoIterator<Item = &'a Version>) -> String
 }
 
 /// Why a version is out, as the end of a sentence that begins with the version.
-pub(super) fn why_not(
-    candidates: &Candidates,
-    version: &Version,
-    reason: &Reason,
-    target: &str,
-    python: &str,
-) -> String {
-    match reason {
+pub(super) fn why_not(candidates: &Candidates, rejected: &Rejected, request: &Request) -> String {
+    let limit = request.options.exclude_newer.as_deref().unwrap_or_default();
+    match &rejected.reason {
         Reason::SourceOnly => "has no wheel, only sources".to_owned(),
         Reason::Tags => format!(
-            "has no wheel for {target}, only for {}",
-            wheels_for(candidates, version)
+            "has wheels only for {}",
+            wheels_for(candidates, &rejected.version, &request.target)
         ),
-        Reason::Python(bound) => format!("needs Python {bound}, and the target has {python}"),
-        Reason::TooNew(Some(time)) => {
-            format!("was uploaded at {time}, which `exclude-newer` shuts out")
+        Reason::Python(bound) => {
+            format!(
+                "needs Python {bound}, and the target has {}",
+                request.target.python
+            )
+        }
+        Reason::TooNew(Some(_)) => {
+            format!("was uploaded after {limit}, which `--exclude-newer` sets as the end")
         }
         Reason::TooNew(None) => {
-            "has no upload time on the index, and `exclude-newer` is set".to_owned()
+            "has no upload time on the index, which `--exclude-newer` has to know".to_owned()
         }
-        Reason::NoDigest => "can't be checked: the index gives no sha256".to_owned(),
-        Reason::Prerelease => "is a pre-release, and none are allowed".to_owned(),
+        Reason::Prerelease => "is shut out by `--prerelease disallow`".to_owned(),
         Reason::Yanked(why) if why.trim().is_empty() => {
             "is yanked, and not asked for exactly".to_owned()
         }
@@ -107,41 +109,61 @@ pub(super) fn why_not(
     }
 }
 
-/// What the wheels of a version are for: "cp38–cp311", "Windows and macOS".
-fn wheels_for(candidates: &Candidates, version: &Version) -> String {
+/// What the wheels of a version are for: other Pythons ("cp38–cp311"), or, when there are some for
+/// this Python, other platforms ("Windows and macOS").
+fn wheels_for(candidates: &Candidates, version: &Version, target: &Target) -> String {
     let files = &candidates.project().files;
     let wheels: Vec<WheelFilename> = files
         .iter()
         .filter(|file| file.kind == FileKind::Wheel && file.version == *version)
         .filter_map(|file| file.filename.parse().ok())
         .collect();
-    let mut pythons: Vec<(u32, u32)> = Vec::new();
-    let mut other_pythons: Vec<String> = Vec::new();
-    let mut platforms: Vec<String> = Vec::new();
-    for wheel in &wheels {
-        for tag in wheel.python_tags() {
-            match minor(tag) {
-                Some(version) => pythons.push(version),
-                None => other_pythons.push(tag.to_owned()),
-            }
-        }
-        platforms.extend(wheel.platform_tags().map(platform));
-    }
-    pythons.sort_unstable();
-    pythons.dedup();
-    other_pythons.sort();
-    other_pythons.dedup();
+    let mut platforms: Vec<String> = wheels
+        .iter()
+        .filter(|wheel| is_for_python(wheel, target))
+        .flat_map(WheelFilename::platform_tags)
+        .map(platform)
+        .collect();
     platforms.sort();
     platforms.dedup();
-    let show = |(major, minor): &(u32, u32)| format!("cp{major}{minor}");
-    let mut shown: Vec<String> = match pythons.as_slice() {
-        [] => Vec::new(),
-        [only] => vec![show(only)],
-        [first, .., last] => vec![format!("{}–{}", show(first), show(last))],
-    };
-    shown.extend(other_pythons.into_iter().take(MAX_PARTS));
+    if platforms.is_empty() {
+        return pythons(&wheels);
+    }
     platforms.truncate(MAX_PARTS);
-    format!("{} on {}", list(shown), list(platforms))
+    list(platforms)
+}
+
+fn is_for_python(wheel: &WheelFilename, target: &Target) -> bool {
+    let (major, own) = target.python.minor();
+    let own_abi = format!(
+        "cp{major}{own}{}",
+        if target.free_threaded { "t" } else { "" }
+    );
+    let abi = |wanted: &str| wheel.abi_tags().any(|tag| tag == wanted);
+    wheel.python_tags().any(|tag| match minor(tag) {
+        Some((_, older)) if abi("abi3") => older <= u32::from(own),
+        Some((_, other)) => other == u32::from(own) && (abi(&own_abi) || abi("none")),
+        None => tag
+            .strip_prefix("py")
+            .is_some_and(|rest| rest.starts_with(&major.to_string())),
+    })
+}
+
+/// The Pythons of wheels: "cp38–cp311", or other tags where there are only such.
+fn pythons(wheels: &[WheelFilename]) -> String {
+    let tags = || wheels.iter().flat_map(WheelFilename::python_tags);
+    let mut known: Vec<(u32, u32)> = tags().filter_map(minor).collect();
+    known.sort_unstable();
+    known.dedup();
+    let show = |(major, minor): &(u32, u32)| format!("cp{major}{minor}");
+    match known.as_slice() {
+        [] => {
+            let others: BTreeSet<&str> = tags().collect();
+            list(others.into_iter().take(MAX_PARTS).map(str::to_owned))
+        }
+        [only] => show(only),
+        [first, .., last] => format!("{}–{}", show(first), show(last)),
+    }
 }
 
 fn minor(tag: &str) -> Option<(u32, u32)> {
@@ -159,23 +181,29 @@ fn platform(tag: &str) -> String {
         return "Windows".to_owned();
     }
     let (system, rest) = tag.split_once('_').unwrap_or((tag, ""));
-    let system = match system {
+    let glibc = match system {
         "macosx" => return "macOS".to_owned(),
-        "linux" | "manylinux1" | "manylinux2010" | "manylinux2014" => "Linux",
-        "musllinux" => "Linux (musl)",
+        "manylinux1" => "2.5",
+        "manylinux2010" => "2.12",
+        "manylinux2014" => "2.17",
         "manylinux" => {
             let mut parts = rest.splitn(3, '_');
-            if let (Some(major), Some(minor), Some(arch)) =
-                (parts.next(), parts.next(), parts.next())
-            {
-                return format!("Linux {arch} (glibc {major}.{minor})");
-            }
-            "Linux"
+            return match (parts.next(), parts.next(), parts.next()) {
+                (Some(major), Some(minor), Some(arch)) => {
+                    format!("Linux {arch} (glibc {major}.{minor})")
+                }
+                _ => tag.to_owned(),
+            };
+        }
+        "linux" => return format!("Linux {rest}"),
+        "musllinux" => {
+            let arch =
+                rest.trim_start_matches(|letter: char| letter.is_ascii_digit() || letter == '_');
+            return format!("Linux {arch} (musl)");
         }
         _ => return tag.to_owned(),
     };
-    let arch = rest.trim_start_matches(|letter: char| letter.is_ascii_digit() || letter == '_');
-    format!("{system} {arch}")
+    format!("Linux {rest} (glibc {glibc})")
 }
 
 #[cfg(test)]
@@ -207,8 +235,9 @@ mod tests {
             ("win_amd64", "Windows"),
             ("macosx_11_0_arm64", "macOS"),
             ("manylinux_2_28_x86_64", "Linux x86_64 (glibc 2.28)"),
-            ("manylinux2014_aarch64", "Linux aarch64"),
-            ("musllinux_1_2_x86_64", "Linux (musl) x86_64"),
+            ("manylinux2014_aarch64", "Linux aarch64 (glibc 2.17)"),
+            ("linux_x86_64", "Linux x86_64"),
+            ("musllinux_1_2_x86_64", "Linux x86_64 (musl)"),
             ("any", "any platform"),
             ("emscripten_3_1_46_wasm32", "emscripten_3_1_46_wasm32"),
         ] {

@@ -46,6 +46,8 @@ enum Answer {
 #[derive(Debug, Default)]
 struct Hint {
     needs: Vec<Dependency>,
+    /// How many of them, at the front, are the user's own and never given up.
+    firm: usize,
     extras: BTreeSet<ExtraName>,
     guesses: usize,
 }
@@ -100,8 +102,16 @@ impl<'a> Prefetch<'a> {
         }
     }
 
-    /// Begins with what will be needed in any case.
-    pub(super) fn expect(&mut self, needs: impl IntoIterator<Item = Dependency>) {
+    /// Begins with what the user asks for.
+    pub(super) fn begin(&mut self, needs: impl IntoIterator<Item = Dependency>) {
+        self.expect(needs);
+        for hint in self.hints.values_mut() {
+            hint.firm = hint.needs.len();
+        }
+    }
+
+    /// Asks for what is about to be needed.
+    fn expect(&mut self, needs: impl IntoIterator<Item = Dependency>) {
         let mut open: Vec<PackageName> = needs
             .into_iter()
             .filter_map(|need| self.hint(need))
@@ -317,11 +327,15 @@ impl<'a> Prefetch<'a> {
     fn likely(&self, name: &PackageName) -> Option<usize> {
         let candidates = self.pages.get(name)?;
         let versions = &candidates.versions;
-        let mut needs = self.hints.get(name).map_or(&[][..], |hint| &hint.needs);
+        let hint = self.hints.get(name);
+        let mut needs: Vec<&Dependency> = hint.iter().flat_map(|hint| &hint.needs).collect();
         let all = |version: &Version| needs.iter().all(|need| admit(&need.specifiers, version));
         if !versions.iter().any(|candidate| all(&candidate.version)) {
-            // Some of them come from versions that were given up; the last one is of now.
-            needs = &needs[needs.len().saturating_sub(1)..];
+            // Some of them come from versions that were given up. The last one is of now, and the
+            // user's own stay.
+            let firm = hint.map_or(0, |hint| hint.firm);
+            let last = needs.len().saturating_sub(1).max(firm);
+            needs.drain(firm..last);
         }
         let fits = |place: &usize| {
             let version = &versions[*place].version;

@@ -1,4 +1,4 @@
-//! The solver: PubGrub as a machine that is fed facts and says what it needs next.
+//! The solver: `PubGrub` as a machine that is fed facts and says what it needs next.
 //!
 //! In: requirements, pages and metadata. Out: one exact version for each package that is needed,
 //! or the incompatibility that shows there is none. Never: I/O, a clock, recursion, or an answer
@@ -23,7 +23,7 @@ use crate::index::Metadata;
 
 /// The bound on decisions and conflicts together. Real sets of requirements stay below a
 /// thousand; the bound ends those that are made to be hard.
-pub(super) const MAX_STEPS: u64 = 200_000;
+const MAX_STEPS: u64 = 200_000;
 /// The bound on incompatibilities, which bounds memory.
 const MAX_INCOMPATIBILITIES: usize = 3_000_000;
 /// A package that stood in this many conflicts is decided before those that did not.
@@ -68,9 +68,22 @@ pub(super) struct Chosen {
     pub(super) prerelease_named: bool,
 }
 
+/// What a search is told once.
+#[derive(Debug, Clone)]
+pub(super) struct Settings {
+    /// The target's marker environment.
+    pub(super) markers: MarkerEnvironment,
+    /// The target's Python.
+    pub(super) python: Version,
+    prerelease: Prerelease,
+    resolution: Resolution,
+    preferences: BTreeMap<PackageName, Version>,
+}
+
 /// One search for exact versions.
 #[derive(Debug)]
 pub(super) struct Solver {
+    pub(super) settings: Settings,
     pub(super) packages: Packages,
     pub(super) store: Store,
     pub(super) partial: PartialSolution,
@@ -87,15 +100,11 @@ pub(super) struct Solver {
     pub(super) allowed: HashMap<(PackageId, String), Choices>,
     pub(super) pages: HashMap<PackageName, Arc<Candidates>>,
     pub(super) metadata: HashMap<(PackageName, usize), Result<Arc<Metadata>, Arc<str>>>,
-    pub(super) markers: MarkerEnvironment,
-    pub(super) python: Version,
     /// What the user asks for, each with its place in the request.
     pub(super) asked: Vec<(usize, Dependency)>,
     pub(super) conflicts: u64,
     pub(super) decisions: u64,
-    preferences: BTreeMap<PackageName, Version>,
-    prerelease: Prerelease,
-    resolution: Resolution,
+    max_steps: u64,
 }
 
 impl Solver {
@@ -115,7 +124,22 @@ impl Solver {
             let specifiers = super::specifiers::show(&one.specifiers);
             (one.name.clone(), specifiers, one.extras.clone())
         });
-        let mut solver = Self {
+        let mut solver = Self::empty(Settings {
+            markers,
+            python: request.target.python.full().clone(),
+            prerelease: request.options.prerelease,
+            resolution: request.options.resolution,
+            preferences,
+        });
+        solver.asked = asked;
+        solver.add([(PackageId::ROOT, Choices::absent(1))], Cause::Root);
+        solver
+    }
+
+    /// A search in which nothing is known and nothing is asked.
+    pub(super) fn empty(settings: Settings) -> Self {
+        Self {
+            settings,
             packages: Packages::new(),
             store: Store::default(),
             partial: PartialSolution::default(),
@@ -128,17 +152,11 @@ impl Solver {
             allowed: HashMap::new(),
             pages: HashMap::new(),
             metadata: HashMap::new(),
-            python: request.target.python.full().clone(),
-            markers,
-            asked,
+            asked: Vec::new(),
             conflicts: 0,
             decisions: 0,
-            preferences,
-            prerelease: request.options.prerelease,
-            resolution: request.options.resolution,
-        };
-        solver.add([(PackageId::ROOT, Choices::absent(1))], Cause::Root);
-        solver
+            max_steps: MAX_STEPS,
+        }
     }
 
     /// Feeds a page.
@@ -162,7 +180,7 @@ impl Solver {
             if let Some(failure) = self.propagate() {
                 return Step::Failed(failure);
             }
-            if self.conflicts + self.decisions > MAX_STEPS
+            if self.conflicts + self.decisions > self.max_steps
                 || self.store.len() > MAX_INCOMPATIBILITIES
             {
                 return Step::TooHard;
@@ -179,25 +197,32 @@ impl Solver {
                     Err(wanted) => return wanted,
                 }
             };
-            self.changed.push(package);
             // What can't be decided is better learned from its own dependencies than from a
             // decision that is taken back at once.
             let clashes = added
                 .iter()
                 .any(|id| self.partial.holds_without(self.store.get(*id), package));
-            if !clashes {
+            if clashes {
+                self.changed.push(package);
+            } else {
                 self.decisions += 1;
-                let candidates = self.packages.get(package).len();
-                self.partial.decide(package, candidate, candidates);
-                self.bind_extras(package, candidate);
+                self.decide(package, candidate);
             }
         }
+    }
+
+    /// Decides for a candidate of a package.
+    pub(super) fn decide(&mut self, package: PackageId, candidate: usize) {
+        let candidates = self.packages.get(package).len();
+        self.partial.decide(package, candidate, candidates);
+        self.bind_extras(package, candidate);
+        self.changed.push(package);
     }
 
     /// The undecided package that is decided next: first those that conflict often, then those
     /// with one choice, then in the order in which they were met. A project comes before its
     /// extras, which follow its version.
-    fn next_package(&self) -> Option<PackageId> {
+    pub(super) fn next_package(&self) -> Option<PackageId> {
         let open = self.packages.iter().filter_map(|(id, package)| {
             let choices = self.partial.choices(id)?;
             (self.partial.decided(id).is_none() && choices.requires_presence()).then(|| {
@@ -215,7 +240,7 @@ impl Solver {
     }
 
     /// The candidate to try first.
-    fn best_candidate(&self, package: PackageId) -> usize {
+    pub(super) fn best_candidate(&self, package: PackageId) -> usize {
         *self
             .ranked(package, 1)
             .first()
@@ -235,11 +260,12 @@ impl Solver {
         let base = self.packages.get(base);
         let versions = &base.candidates.versions;
         let preferred = self
+            .settings
             .preferences
             .get(name)
             .and_then(|version| base.candidates.position(version))
             .filter(|candidate| choices.contains(*candidate));
-        let lowest = match self.resolution {
+        let lowest = match self.settings.resolution {
             Resolution::Highest => false,
             Resolution::Lowest => true,
             Resolution::LowestDirect => base.direct,
@@ -248,7 +274,7 @@ impl Solver {
         if !lowest {
             ordered.reverse();
         }
-        if self.prerelease != Prerelease::Allow
+        if self.settings.prerelease != Prerelease::Allow
             && !self.names_prerelease(self.packages.get(package).base)
         {
             // A stable sort: pre-releases go last and keep their order.
@@ -269,6 +295,7 @@ impl Solver {
             };
             need.names_prerelease
                 && need.target == project
+                && need.dependent != project
                 && self.partial.holds_without(incompatibility, project)
         })
     }
@@ -304,5 +331,30 @@ impl Solver {
             });
         }
         chosen
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_bound_ends_a_search() {
+        let request = Request {
+            requirements: Vec::new(),
+            requires_python: None,
+            target: pyrun_core::Target {
+                python: "3.12.1".parse().expect("a version"),
+                free_threaded: false,
+                os: pyrun_core::Os::Musl { major: 1, minor: 2 },
+                arch: pyrun_core::Arch::X86_64,
+            },
+            options: pyrun_core::ResolveOptions::default(),
+        };
+        let mut solver = Solver::new(&request, BTreeMap::new());
+        solver.max_steps = 0;
+        assert!(matches!(solver.step(), Step::TooHard));
+        let mut solver = Solver::new(&request, BTreeMap::new());
+        assert!(matches!(solver.step(), Step::Solved(chosen) if chosen.is_empty()));
     }
 }

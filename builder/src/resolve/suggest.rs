@@ -92,10 +92,15 @@ typing-inspect tzdata tzlocal ujson urllib3 uvicorn uvloop virtualenv wandb watc
 wcwidth webencodings websocket-client websockets werkzeug wheel wrapt xarray xgboost xlrd xlsxwriter \
 xmltodict yarl zipp zstandard";
 
+/// The project that brings a module, when it has another name.
+pub(super) fn project_of_module(name: &str) -> Option<&'static str> {
+    let other = OTHER_NAMES.iter().find(|(module, _)| *module == name);
+    other.map(|(_, project)| *project)
+}
+
 /// The name that was probably meant by one that no index knows.
 pub(super) fn did_you_mean(name: &str) -> Option<&'static str> {
-    let other = OTHER_NAMES.iter().find(|(module, _)| *module == name);
-    if let Some((_, project)) = other {
+    if let Some(project) = project_of_module(name) {
         return Some(project);
     }
     let squeezed = squeeze(name);
@@ -105,7 +110,6 @@ pub(super) fn did_you_mean(name: &str) -> Option<&'static str> {
     }
     // One slip for a short name, two for a long one; names of two letters resemble everything.
     let slips = match name.len() {
-        0..4 => return None,
         4..7 => 1,
         7..64 => 2,
         _ => return None,

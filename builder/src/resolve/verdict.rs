@@ -177,51 +177,51 @@ impl Words<'_> {
         };
         let mut fault = Fault::new(Code::RESOLVE_CONFLICT, message);
         fault.causes = self.sentences(facts, None);
-        let (clashes, plain) = self.clashes(facts);
-        fault.causes.extend(clashes);
-        let bounded = |fact: &&Fact| matches!(fact, Fact::Need(fact) if fact.need.asked.is_some() && !fact.need.specifiers.is_empty());
+        fault.causes.extend(self.clash(facts));
         let bounds: Vec<String> = facts
             .iter()
-            .filter(bounded)
             .filter_map(|fact| match fact {
-                Fact::Need(fact) => fact.need.asked.map(|place| self.as_asked(place)),
-                Fact::Out { .. } => None,
+                Fact::Need(fact) if !fact.need.specifiers.is_empty() => fact.need.asked,
+                _ => None,
             })
+            .map(|place| self.as_asked(place))
             .collect();
-        match (bounds.len(), plain) {
-            (0, _) => fault,
-            (1, _) => fault.hint(format!("ask for other versions than {}", bounds[0])),
-            (2..=MAX_NAMED, _) => fault.hint(format!("change one of {}", list(bounds))),
+        match bounds.len() {
+            1..=MAX_NAMED => fault.hint(format!("loosen {}", bounds.join(" or "))),
             _ => fault,
         }
     }
 
-    /// Where the ranges that are asked for have nothing in common.
-    fn clashes(&self, facts: &[Fact]) -> (Vec<String>, bool) {
-        let mut sets: BTreeMap<PackageId, (usize, Choices)> = BTreeMap::new();
+    /// Where what is asked for has nothing in common, if that is in one place.
+    fn clash(&self, facts: &[Fact]) -> Option<String> {
+        // Versions of one package may need different things: any one of them is enough.
+        let mut alternatives: BTreeMap<(PackageId, PackageId, Option<usize>), Choices> =
+            BTreeMap::new();
         for fact in facts {
             if let Fact::Need(fact) = fact
                 && !fact.allowed.is_empty()
             {
-                let (count, common) = sets
-                    .entry(self.base(fact.need.target))
-                    .or_insert_with(|| (0, fact.allowed.clone()));
-                *count += 1;
-                *common = common.intersection(&fact.allowed);
+                let target = self.base(fact.need.target);
+                let by = (target, self.base(fact.need.dependent), fact.need.asked);
+                let known = alternatives
+                    .entry(by)
+                    .or_insert_with(|| fact.allowed.clone());
+                *known = known.union(&fact.allowed);
             }
         }
-        let clashing: Vec<String> = sets
-            .into_iter()
-            .filter(|(_, (count, common))| *count > 1 && common.is_empty())
-            .map(|(package, (count, _))| {
-                let both = if count == 2 { "both" } else { "all of these" };
-                format!("no version of {} satisfies {both}", self.label(package))
-            })
-            .collect();
-        match clashing.len() {
-            1 => (clashing, true),
-            _ => (Vec::new(), false),
+        let mut common: BTreeMap<PackageId, (usize, Choices)> = BTreeMap::new();
+        for ((target, ..), allowed) in alternatives {
+            let (count, known) = common.entry(target).or_insert_with(|| (0, allowed.clone()));
+            *count += 1;
+            *known = known.intersection(&allowed);
         }
+        common.retain(|_, (count, allowed)| *count > 1 && allowed.is_empty());
+        let (package, (count, _)) = common.pop_first().filter(|_| common.is_empty())?;
+        let all = if count == 2 { "both" } else { "all of these" };
+        Some(format!(
+            "no version of {} satisfies {all}",
+            self.label(package)
+        ))
     }
 
     /// A sentence for each fact; those that only repeat why `dead` is at an end are left short.
@@ -277,11 +277,16 @@ impl Words<'_> {
             .reduce(|one, two| one.union(&two))
             .expect("there are several");
         let (who, _) = self.subject(newest.need.dependent, &all);
+        let who = who
+            .strip_prefix("every version")
+            .map_or(format!("each of {who}"), |rest| {
+                format!("each version{rest}")
+            });
         let target = self.label(self.base(newest.need.target));
         let (example, plural) = self.subject(newest.need.dependent, &newest.versions);
         let verb = if plural { "need" } else { "needs" };
         format!(
-            "{who}: each needs its own versions of {target}; {example} {verb} {}",
+            "{who} needs its own {target}; {example} {verb} {}",
             self.what(newest)
         )
     }

@@ -39,7 +39,7 @@ fn check(path: &Path) -> Result<(), String> {
         (Ok(lock), None) => compare(&scenario, lock, &warnings),
         (Err(fault), Some(code)) if fault.code.as_str() == code => {
             let shown = show(fault);
-            if std::env::var_os("UPDATE_SCENARIOS").is_some() {
+            if std::env::var_os("UPDATE_SCENARIOS").is_some_and(|value| !value.is_empty()) {
                 update(path, &text, &shown);
                 return Ok(());
             }
