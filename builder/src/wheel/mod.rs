@@ -52,8 +52,8 @@ impl Default for Limits {
     }
 }
 
-/// METADATA, WHEEL and RECORD are read into memory: bytes of each, at most. A RECORD of 200 000
-/// members takes some 30 MB.
+/// METADATA, WHEEL and RECORD are read into memory: bytes of each, at most. A RECORD of 100 000
+/// members takes some 15 MB.
 const MAX_DOCUMENT: u64 = 64 << 20;
 
 /// What a wheel installs.
