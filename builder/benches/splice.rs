@@ -3,8 +3,10 @@
 //! In: a synthetic set of wheels of some 300 MB, of many small modules and a few large libraries.
 //! Out: MB/s of the full check, of opening a stored wheel anew, and of writing the bundle.
 //! Never: reaches the network; leaves files behind.
-#![expect(missing_docs, reason = "criterion's macros make undocumented functions")]
-#![expect(clippy::expect_used, reason = "a bench that can't set itself up must stop")]
+#![expect(
+    clippy::expect_used,
+    reason = "a bench that can't set itself up must stop"
+)]
 
 use std::collections::BTreeMap;
 use std::fmt::Write as _;

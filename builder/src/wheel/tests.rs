@@ -2,6 +2,7 @@
 
 use std::path::PathBuf;
 
+use proptest::prelude::*;
 use pyrun_core::{Code, Fault};
 use pyrun_kit::{Flaw, Layout as Legal, Wheel, WheelBuilder};
 use tempfile::TempDir;
@@ -196,4 +197,20 @@ fn no_file_is_no_panic() {
     );
     let fault = Fault::from(missing.expect_err("no file"));
     assert_eq!(fault.code, Code::STORE_UNREADABLE);
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(64))]
+
+    #[test]
+    fn no_change_makes_it_panic(changes in proptest::collection::vec((any::<prop::sample::Index>(), any::<u8>()), 1..4)) {
+        let mut wheel = WheelBuilder::new("a", "1").build();
+        let mut bytes = wheel.bytes.to_vec();
+        for (place, byte) in changes {
+            let place = place.index(bytes.len());
+            bytes[place] = byte;
+        }
+        wheel.bytes = bytes.into();
+        let _ = check_built(&wheel);
+    }
 }
