@@ -1,1 +1,71 @@
-//! placeholder
+//! The command line of pyrun.
+//!
+//! In: words typed. Out: a function's result on standard output, everything else on standard
+//! error, an exit status (0 done, 1 the function failed, 2 usage, 3 requirements, 4
+//! infrastructure, 124 timed out, 130 interrupted). Never: resolves, builds or runs anything
+//! itself; it asks a [`transport::Transport`], which reaches the builder and the runner.
+
+mod args;
+mod background;
+mod client;
+mod commands;
+mod console;
+mod inputs;
+mod interrupt;
+mod inventory;
+mod report;
+mod session;
+mod settings;
+mod transport;
+
+use std::ffi::OsString;
+use std::process::ExitCode;
+
+use clap::Parser as _;
+use pyrun_core::{Code, Fault};
+
+use args::{Cli, Command};
+use console::Console;
+
+/// Runs the command that `words` spell, the program's own name first.
+pub fn main(words: impl IntoIterator<Item = OsString>) -> ExitCode {
+    let cli = match Cli::try_parse_from(words) {
+        Ok(cli) => cli,
+        Err(error) => {
+            let _ = error.print();
+            return ExitCode::from(u8::try_from(error.exit_code()).unwrap_or(2));
+        }
+    };
+    let console = Console::new(&cli.output);
+    let outcome = runtime().and_then(|runtime| {
+        let outcome = runtime.block_on(dispatch(cli.command, &console));
+        // Work that still waits on a file or a socket must not hold the exit up.
+        runtime.shutdown_background();
+        outcome
+    });
+    let status = outcome.unwrap_or_else(|fault| {
+        console.fault(&fault);
+        ExitCode::from(fault.exit().status())
+    });
+    console.close();
+    status
+}
+
+fn runtime() -> Result<tokio::runtime::Runtime, Fault> {
+    tokio::runtime::Builder::new_multi_thread()
+        .worker_threads(2)
+        .enable_all()
+        .build()
+        .map_err(|error| Fault::new(Code::INTERNAL, "can't start").cause(error.to_string()))
+}
+
+async fn dispatch(command: Command, console: &Console) -> Result<ExitCode, Fault> {
+    match command {
+        Command::Run(args) => commands::run::run(args, console).await,
+        Command::Lock(args) => commands::lock::run(args, console).await,
+        Command::Prewarm(args) => commands::prewarm::run(args, console).await,
+        Command::Cache(args) => commands::cache::run(args, console).await,
+        Command::Completions(args) => Ok(commands::completions::run(&args, console)),
+        Command::Finish(args) => commands::finish::run(args).await,
+    }
+}

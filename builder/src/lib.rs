@@ -1,6 +1,6 @@
 //! Requirements to a lock, a lock to a bundle.
 //!
-//! In: a [`pyrun_core::Request`] or a lock, an index, a store. Out: a published bundle.
+//! In: a [`Request`] or a [`Lock`], an index, a store. Out: a published bundle.
 //! Never: runs a package's code; trusts a byte before its hash is checked; publishes half a bundle.
 
 pub mod bytecode;
@@ -12,3 +12,166 @@ pub mod resolve;
 pub mod splice;
 pub mod wheel;
 pub mod zip;
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use pyrun_core::protocol::Freshness;
+use pyrun_core::{
+    BundleRecord, Code, Event, Events, FORMAT, Fault, Lock, LockHash, LockedPackage, Phase, Request, Sha256,
+};
+use pyrun_store::{Body, Created, Store, catalog};
+
+use lease::{Acquired, Lease};
+
+/// Builds into a store, from what an index has.
+#[derive(Debug)]
+pub struct Builder {
+    store: Arc<dyn Store>,
+    index: index::Client,
+    scratch: PathBuf,
+}
+
+/// A lock, and how it came.
+#[derive(Debug)]
+pub struct Locked {
+    /// The lock.
+    pub lock: Lock,
+    /// Whether it was remembered rather than resolved.
+    pub remembered: bool,
+}
+
+impl Builder {
+    /// A builder whose unfinished files lie in `scratch`, best on the store's own disk.
+    pub fn new(store: Arc<dyn Store>, index: index::Client, scratch: impl AsRef<Path>) -> Self {
+        Self { store, index, scratch: scratch.as_ref().to_owned() }
+    }
+
+    /// The lock of a request: remembered, or resolved and remembered from now on.
+    pub async fn lock(
+        &self,
+        request: &Request,
+        freshness: Freshness,
+        events: Events<'_>,
+    ) -> Result<Locked, Fault> {
+        let hash = request.hash();
+        let known = self.remembered(&hash, events).await?;
+        match (freshness, known) {
+            (Freshness::Remembered | Freshness::Locked, Some(lock)) => Ok(Locked { lock, remembered: true }),
+            (Freshness::Locked, None) => Err(never_locked()),
+            (Freshness::Remembered, None) => {
+                let lock = resolve::resolve(request, &self.index, None, events).await?;
+                self.remember_first(&hash, lock).await
+            }
+            (Freshness::Upgrade, old) => {
+                let lock = resolve::resolve(request, &self.index, None, events).await?;
+                let changed = old.is_none_or(|old| old.hash() != lock.hash());
+                if changed {
+                    self.store.put(&catalog::lock(&hash), lock.to_toml().into()).await?;
+                }
+                Ok(Locked { lock, remembered: false })
+            }
+        }
+    }
+
+    /// The bundle of a lock: published already, or fetched, spliced and published. Of several
+    /// builders of one lock, one builds and the others wait for it.
+    pub async fn bundle(&self, lock: &Lock, events: Events<'_>) -> Result<BundleRecord, Fault> {
+        let hash = lock.hash();
+        let waiting = |_: &lease::Holder| events(Event::Started { phase: Phase::Wait });
+        loop {
+            if let Some(record) = self.published(&hash, events).await? {
+                return Ok(record);
+            }
+            match Lease::acquire(Arc::clone(&self.store), hash, waiting).await? {
+                Acquired::Done => {}
+                Acquired::Held(lease) => {
+                    let record = self.build(lock, events).await;
+                    lease.release().await;
+                    return record;
+                }
+            }
+        }
+    }
+
+    /// The bundle's bytecode for one interpreter: compiled already, or compiled and published.
+    pub async fn bytecode(
+        &self,
+        record: &BundleRecord,
+        compiler: &bytecode::Compiler,
+        events: Events<'_>,
+    ) -> Result<(), Fault> {
+        bytecode::ensure(&*self.store, record, compiler, &self.scratch, events).await?;
+        Ok(())
+    }
+
+    async fn build(&self, lock: &Lock, events: Events<'_>) -> Result<BundleRecord, Fault> {
+        fs_err::create_dir_all(&self.scratch)
+            .map_err(|error| Fault::from_error(Code::STORE_UNWRITABLE, &error))?;
+        let check = |path: &Path, package: &LockedPackage| {
+            wheel::check(path, &package.wheel.filename, &wheel::Limits::default()).map(drop)
+        };
+        fetch::fetch_wheels(lock, &*self.store, &self.index, check, &self.scratch, events).await?;
+        let built = jiff::Timestamp::now().to_string();
+        Ok(splice::publish(&*self.store, lock, &self.scratch, &built, events).await?)
+    }
+
+    /// The record of a bundle that is there. One that can't be used is a miss: it is set aside.
+    async fn published(&self, lock: &LockHash, events: Events<'_>) -> Result<Option<BundleRecord>, Fault> {
+        let key = catalog::bundle_record(lock);
+        let Some(json) = self.store.get(&key, None).await? else {
+            return Ok(None);
+        };
+        let record = serde_json::from_slice::<BundleRecord>(&json).ok();
+        let record = record.filter(|record| record.manifest.lock == *lock && record.manifest.format == FORMAT);
+        if record.is_none() {
+            let message = format!("the record of bundle `{}` can't be read and is made anew", lock.0.short());
+            events(Event::Warning { message });
+            self.store.delete(&key).await?;
+        }
+        Ok(record)
+    }
+
+    /// A lock from the store. One that can't be read is a miss: it is said, and made anew.
+    async fn remembered(&self, request: &Sha256, events: Events<'_>) -> Result<Option<Lock>, Fault> {
+        let Some(bytes) = self.store.get(&catalog::lock(request), None).await? else {
+            return Ok(None);
+        };
+        match Lock::from_toml(&String::from_utf8_lossy(&bytes), None) {
+            Ok(lock) => Ok(Some(lock)),
+            Err(error) => {
+                let message = format!("a remembered lock can't be read and is made anew: {error}");
+                events(Event::Warning { message });
+                self.store.delete(&catalog::lock(request)).await?;
+                Ok(None)
+            }
+        }
+    }
+
+    /// Of two that resolve one request at once, the first to finish decides for both.
+    async fn remember_first(&self, request: &Sha256, lock: Lock) -> Result<Locked, Fault> {
+        let key = catalog::lock(request);
+        if self.store.put_new(&key, Body::from(lock.to_toml())).await? == Created::No
+            && let Some(lock) = self.remembered(request, &|_| {}).await?
+        {
+            return Ok(Locked { lock, remembered: true });
+        }
+        Ok(Locked { lock, remembered: false })
+    }
+}
+
+fn never_locked() -> Fault {
+    Fault::new(Code::LOCK_STALE, "these requirements are not locked yet, and `--locked` forbids resolving them")
+        .hint("run once without `--locked`, or give a lock with `--lock FILE`")
+}
+
+#[cfg(test)]
+mod send_check {
+    use super::*;
+    fn is_send<T: Send>(_: T) {}
+    fn a(b: &Builder, r: &Request, l: &Lock, e: Events<'_>) { is_send(b.lock(r, Freshness::Upgrade, e)); }
+    fn b(b: &Builder, l: &Lock, e: Events<'_>) { is_send(b.bundle(l, e)); }
+    fn c(b: &Builder, r: &BundleRecord, l: &bytecode::Compiler, e: Events<'_>) { is_send(b.bytecode(r, l, e)); }
+    fn d(b: &Builder, l: &Lock, e: Events<'_>) { is_send(splice::publish(&*b.store, l, &b.scratch, "", e)); }
+    fn f(b: &Builder, l: &Lock, e: Events<'_>) { is_send(fetch::fetch_wheels(l, &*b.store, &b.index, |_: &Path, _: &LockedPackage| Ok::<(), Fault>(()), &b.scratch, e)); }
+}

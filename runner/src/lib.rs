@@ -1,9 +1,165 @@
 //! A bundle and a call to frames.
 //!
-//! In: a [`pyrun_core::protocol::RunRequest`] and a store. Out: frames.
+//! In: a [`RunRequest`] and a store. Out: frames.
 //! Never: writes a bundle; trusts what a worker says; leaves a process behind.
 
 pub mod interpreter;
 pub mod unpack;
 pub mod warm;
 pub mod worker;
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::Instant;
+
+use pyrun_core::protocol::{Frame, PhaseCost, Report, RunRequest, StartKind};
+use pyrun_core::{Event, Fault, LockHash, Phase};
+use pyrun_store::Store;
+use tokio::sync::{mpsc, watch};
+
+use interpreter::Interpreter;
+use warm::{Site, Warm};
+use worker::{Folder, Job, Outcome, Stdin, Worker};
+
+/// Runs calls against the bundles of a store.
+#[derive(Debug)]
+pub struct Runner {
+    store: Arc<dyn Store>,
+    warm: Warm,
+    interpreter: Interpreter,
+    cache: PathBuf,
+}
+
+/// What a run finds around it, beside its bundle.
+#[derive(Debug, Clone)]
+pub struct Surroundings {
+    /// The folder it runs in; `None` for a fresh one that goes away when it ends.
+    pub folder: Option<PathBuf>,
+    /// A folder that comes first on `sys.path`.
+    pub import_from: Option<PathBuf>,
+    /// What it reads.
+    pub stdin: Stdin,
+}
+
+impl Surroundings {
+    /// A function finds nothing but its bundle.
+    pub fn function() -> Self {
+        Self { folder: None, import_from: None, stdin: Stdin::Null }
+    }
+
+    /// A program finds what it would find without pyrun: the current folder, its neighbours, and
+    /// standard input.
+    pub fn program(folder: &Path, script: &Path) -> Self {
+        Self {
+            folder: Some(folder.to_owned()),
+            import_from: folder.join(script).parent().map(Path::to_owned),
+            stdin: Stdin::Inherit,
+        }
+    }
+}
+
+impl Runner {
+    /// A runner that keeps its unpacked bundles below `cache`.
+    pub fn new(store: Arc<dyn Store>, cache: &Path, interpreter: Interpreter) -> Self {
+        Self { store, warm: Warm::open(cache), interpreter, cache: cache.to_owned() }
+    }
+
+    /// Makes a run and says all of it in frames: last `result` or `fault`, then `report`.
+    /// A `true` from `interrupt` ends it as Ctrl-C does.
+    pub async fn run(
+        &self,
+        request: &RunRequest,
+        surroundings: &Surroundings,
+        frames: &mpsc::Sender<Frame>,
+        interrupt: watch::Receiver<bool>,
+    ) {
+        let began = Instant::now();
+        let mut outcome = self.outcome(request, surroundings, frames, interrupt).await;
+        outcome.report.micros = micros_since(began);
+        // Nobody hears it only when the question was taken back.
+        let _ = frames.send(outcome.last).await;
+        let _ = frames.send(Frame::Report(outcome.report)).await;
+    }
+
+    async fn outcome(
+        &self,
+        request: &RunRequest,
+        surroundings: &Surroundings,
+        frames: &mpsc::Sender<Frame>,
+        interrupt: watch::Receiver<bool>,
+    ) -> Outcome {
+        let began = Instant::now();
+        let here = match self.site(&request.lock, frames).await {
+            Ok(here) => here,
+            Err(fault) => return failed(fault),
+        };
+        let unpacking = PhaseCost { phase: Phase::Extract, micros: micros_since(began), bytes: here.site.bytes };
+        let worker = match Worker::install(&self.cache.join("runner")) {
+            Ok(worker) => worker,
+            Err(error) => return failed(error.into()),
+        };
+        let fresh = std::env::temp_dir();
+        let job = Job {
+            python: &self.interpreter.executable,
+            site: Some(&here.site.path),
+            pth: here.site.pth,
+            request,
+            folder: surroundings.folder.as_deref().map_or(Folder::Fresh(&fresh), Folder::At),
+            stdin: surroundings.stdin,
+            import_from: surroundings.import_from.as_deref(),
+        };
+        let mut outcome = worker.run(&job, frames, interrupt).await;
+        if here.was_unpacked {
+            outcome.report.phases.insert(0, unpacking);
+            outcome.report.start = StartKind::Cold;
+        }
+        if let Err(error) = self.warm.record_use(&request.lock) {
+            outcome.report.notes.push(format!("the run could not be counted: {error}"));
+        }
+        outcome
+    }
+
+    /// The unpacked bundle, saying in frames what it takes to have it.
+    async fn site(&self, lock: &LockHash, frames: &mpsc::Sender<Frame>) -> Result<Here, Fault> {
+        let warm = self.warm.site(lock)?;
+        if let Some(site) = warm.filter(|site| site.has_bytecode(self.interpreter.magic)) {
+            return Ok(Here { site, was_unpacked: false });
+        }
+        let (sender, mut spoken) = mpsc::unbounded_channel::<Event>();
+        let pass_on = async {
+            let mut was_unpacked = false;
+            while let Some(event) = spoken.recv().await {
+                was_unpacked |= matches!(event, Event::Finished { phase: Phase::Extract, .. });
+                let _ = frames.send(Frame::Phase(event)).await;
+            }
+            was_unpacked
+        };
+        let work = async move {
+            let tell = move |event| {
+                let _ = sender.send(event);
+            };
+            self.warm.ensure(&self.store, lock, self.interpreter.magic, &tell).await
+        };
+        let (site, was_unpacked) = tokio::join!(work, pass_on);
+        Ok(Here { site: site?, was_unpacked })
+    }
+
+    /// Unpacks a bundle ahead of its first run.
+    pub async fn prepare(&self, lock: &LockHash, frames: &mpsc::Sender<Frame>) -> Result<(), Fault> {
+        self.site(lock, frames).await.map(drop)
+    }
+}
+
+/// An unpacked bundle, and whether this run had to unpack it.
+struct Here {
+    site: Site,
+    was_unpacked: bool,
+}
+
+fn failed(fault: Fault) -> Outcome {
+    Outcome { last: Frame::Fault(fault), report: Report::default() }
+}
+
+fn micros_since(began: Instant) -> u64 {
+    u64::try_from(began.elapsed().as_micros()).unwrap_or(u64::MAX)
+}

@@ -1,4 +1,35 @@
 //! What an index knows: projects, their files, and their metadata.
+//!
+//! In: the name of a project, or one of its files. Out: the files, and a wheel's core metadata.
+//! Never: runs or unpacks a package; asks a second index for a project that the first one knows;
+//! shows a credential.
+
+mod address;
+mod cache;
+mod cause;
+mod client;
+mod directory;
+mod download;
+mod error;
+mod filename;
+mod hosts;
+mod html;
+mod http;
+mod lenient;
+mod metadata;
+mod once;
+mod packed;
+mod page;
+mod remote;
+#[cfg(test)]
+pub(crate) mod testing;
+#[cfg(test)]
+mod tests;
+
+pub use client::{Client, ClientOptions};
+pub(crate) use download::{DownloadError, Downloaded, Expected, Hashing};
+pub use http::Limits;
+pub use metadata::{MetadataError, parse_metadata};
 
 use async_trait::async_trait;
 use pep440_rs::{Version, VersionSpecifiers};
@@ -16,6 +47,15 @@ pub trait Source: Send + Sync {
 
     /// The metadata of one wheel.
     async fn metadata(&self, project: &Project, file: &File) -> Result<Arc<Metadata>, IndexError>;
+
+    /// The digest of a wheel, for a lock. Where the index does not say it, the network's
+    /// implementation downloads the wheel.
+    async fn digest(&self, file: &File) -> Result<Sha256, IndexError> {
+        file.sha256.ok_or_else(|| IndexError::Broken {
+            url: file.url.clone(),
+            problem: "comes without a sha256 digest".to_owned(),
+        })
+    }
 }
 
 /// A project's page on an index (PEP 503, PEP 691).

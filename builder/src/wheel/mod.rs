@@ -80,6 +80,8 @@ pub struct InstalledFile {
     pub path: String,
     /// Whether it is executable.
     pub executable: bool,
+    /// Whether it lands where Python looks for modules.
+    pub library: bool,
     /// How its data is kept in the wheel.
     pub method: Method,
     /// The CRC-32 of its plain bytes.
@@ -183,6 +185,7 @@ fn is_pth(path: &str) -> bool {
 fn installed(entry: &Entry, place: install::Place, sha256: Sha256) -> InstalledFile {
     InstalledFile {
         executable: place.is_script() || entry.mode & 0o111 != 0,
+        library: place.is_library(),
         path: place.path,
         method: entry.method,
         crc32: entry.crc32,

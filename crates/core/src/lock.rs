@@ -181,17 +181,14 @@ mod tests {
     #[test]
     fn the_hash_is_pinned() {
         // Changing this value means that every bundle is built anew: raise FORMAT as well.
-        insta_like(&lock().canonical());
-        fn insta_like(text: &str) {
-            assert_eq!(
-                text,
-                "lock-version = \"1.0\"\ncreated-by = \"pyrun\"\n\n[[packages]]\nname = \"a\"\nversion = \"1.0\"\n\
-                 wheels = [{ name = \"a-1.0-py3-none-any.whl\", path = \"a-1.0-py3-none-any.whl\", hashes = { sha256 = \"ca978112ca1bbdcafac231b39a23dc4da786eff8147c4e72b9807785afee48bb\" } }]\n\n\
-                 [[packages]]\nname = \"b\"\nversion = \"2.0\"\n\
-                 wheels = [{ name = \"b-2.0-py3-none-any.whl\", path = \"b-2.0-py3-none-any.whl\", hashes = { sha256 = \"3e23e8160039594a33894f6564e1b1348bbd7a0088d42c4acb73eeaed59c009d\" } }]\n\n\
-                 [tool.pyrun]\nformat = 1\ntarget = \"cpython-3.12-linux-gnu-x86_64\"\n"
-            );
-        }
+        assert_eq!(
+            lock().canonical(),
+            "lock-version = \"1.0\"\ncreated-by = \"pyrun\"\n\n[[packages]]\nname = \"a\"\nversion = \"1.0\"\n\
+             wheels = [{ name = \"a-1.0-py3-none-any.whl\", path = \"a-1.0-py3-none-any.whl\", hashes = { sha256 = \"ca978112ca1bbdcafac231b39a23dc4da786eff8147c4e72b9807785afee48bb\" } }]\n\n\
+             [[packages]]\nname = \"b\"\nversion = \"2.0\"\n\
+             wheels = [{ name = \"b-2.0-py3-none-any.whl\", path = \"b-2.0-py3-none-any.whl\", hashes = { sha256 = \"3e23e8160039594a33894f6564e1b1348bbd7a0088d42c4acb73eeaed59c009d\" } }]\n\n\
+             [tool.pyrun]\nformat = 1\ntarget = \"cpython-3.12-linux-gnu-x86_64\"\n"
+        );
     }
 
     #[test]

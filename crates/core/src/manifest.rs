@@ -7,7 +7,8 @@ use pep508_rs::PackageName;
 use serde::{Deserialize, Serialize};
 
 use crate::digest::Sha256;
-use crate::lock::LockHash;
+use crate::lock::{Lock, LockHash, LockedPackage, LockedWheel};
+use crate::target::Target;
 use crate::wheel::WheelFilename;
 
 /// The bundle's own description. It depends on the lock alone.
@@ -27,6 +28,32 @@ pub struct Manifest {
     pub unpacked: u64,
     /// Files in all segments.
     pub files: u64,
+}
+
+impl Manifest {
+    /// The lock that the bundle was made from, as far as its canonical form goes; `None` when
+    /// the manifest is not of a bundle that this version makes.
+    pub fn to_lock(&self) -> Option<Lock> {
+        let packages = self.segments.iter().map(|segment| {
+            let wheel = LockedWheel {
+                filename: segment.wheel.clone(),
+                url: String::new(),
+                sha256: segment.wheel_sha256,
+                size: None,
+                upload_time: None,
+            };
+            let package = LockedPackage {
+                version: segment.version.clone(),
+                wheel,
+                index: String::new(),
+                requires_python: None,
+                dependencies: segment.depends.clone(),
+            };
+            (segment.package.clone(), package)
+        });
+        let lock = Lock { target: Target::from_family(&self.target)?, packages: packages.collect(), resolved: None };
+        (self.format == crate::FORMAT && lock.hash() == self.lock).then_some(lock)
+    }
 }
 
 /// One wheel's share of a bundle: local headers and compressed data, nothing else.

@@ -1,6 +1,7 @@
 //! The wire: one request as a JSON value, answered by newline-delimited JSON frames.
 //!
-//! The last frame but one is `result` or `fault`; the last is one `report`. Frames and fields of
+//! A run's last frame but one is `result` or `fault`, its last one `report`; a build ends with
+//! `built` or `fault`. Frames and fields of
 //! a newer version are ignored, never refused. tests/wire holds a golden file for each message.
 
 use std::collections::BTreeMap;
@@ -11,9 +12,55 @@ use serde_json::Value;
 use crate::event::{Event, Phase};
 use crate::fault::Fault;
 use crate::lock::LockHash;
+use crate::manifest::BundleRecord;
+use crate::request::Request;
 
 /// The protocol's number; the first frame of an answer carries the answering side's.
 pub const PROTOCOL: u32 = 1;
+
+/// What a builder is asked to do: make sure that the bundle of these requirements is published.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct BuildRequest {
+    /// [`PROTOCOL`] of the asking side.
+    pub protocol: u32,
+    /// The requirements, the target and how to resolve.
+    pub request: Request,
+    /// A lock to build as it is, in the text of its `pylock.toml`, instead of resolving.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub pylock: Option<String>,
+    /// Whether a remembered lock will do.
+    #[serde(default)]
+    pub freshness: Freshness,
+    /// Whether the bundle is wanted, or the lock alone.
+    #[serde(default)]
+    pub goal: Goal,
+}
+
+/// Whether a remembered lock answers a request.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Freshness {
+    /// It does; else the request is resolved.
+    #[default]
+    Remembered,
+    /// It does not: resolve anew.
+    Upgrade,
+    /// It must: resolving is refused.
+    Locked,
+}
+
+/// How far to build.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Goal {
+    /// The lock alone.
+    Lock,
+    /// The bundle; its bytecode follows in its own time.
+    #[default]
+    Bundle,
+    /// The bundle and its bytecode.
+    Bytecode,
+}
 
 /// What a runner is asked to do.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -110,6 +157,19 @@ pub enum Frame {
         /// Whether a line end followed: a prompt or a cut line has none.
         #[serde(default = "yes")]
         newline: bool,
+    },
+    /// The requirements are locked, and as far as was asked for, built.
+    Built {
+        /// The bundle's name.
+        lock: LockHash,
+        /// The lock in full, as a `pylock.toml`.
+        pylock: String,
+        /// The bundle, unless the lock alone was asked for.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        record: Option<Box<BundleRecord>>,
+        /// Whether the lock was remembered rather than resolved.
+        #[serde(default)]
+        remembered: bool,
     },
     /// A value that a generator yielded.
     Yield {

@@ -149,6 +149,8 @@ impl Request {
 
 /// A requirement without its marker, its extras and specifiers sorted.
 fn canonical(spec: &pep508_rs::Requirement) -> String {
+    use std::fmt::Write as _;
+
     use pep508_rs::VersionOrUrl;
 
     let mut text = spec.name.to_string();
@@ -156,7 +158,7 @@ fn canonical(spec: &pep508_rs::Requirement) -> String {
     extras.sort();
     extras.dedup();
     if !extras.is_empty() {
-        text.push_str(&format!("[{}]", extras.join(",")));
+        let _ = write!(text, "[{}]", extras.join(","));
     }
     match &spec.version_or_url {
         Some(VersionOrUrl::VersionSpecifier(specifiers)) => {
@@ -165,7 +167,9 @@ fn canonical(spec: &pep508_rs::Requirement) -> String {
             parts.dedup();
             text.push_str(&parts.join(","));
         }
-        Some(VersionOrUrl::Url(url)) => text.push_str(&format!(" @ {url}")),
+        Some(VersionOrUrl::Url(url)) => {
+            let _ = write!(text, " @ {url}");
+        }
         None => {}
     }
     text

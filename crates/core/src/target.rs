@@ -100,6 +100,26 @@ impl Target {
         )
     }
 
+    /// A target of this family: its patch version and its C library's version are 0, for the
+    /// family does not tell them.
+    pub fn from_family(family: &str) -> Option<Self> {
+        let rest = family.strip_prefix("cpython-")?;
+        let (python, platform) = rest.split_once('-')?;
+        let (os, arch) = platform.rsplit_once('-')?;
+        let target = Self {
+            python: python.trim_end_matches('t').parse().ok()?,
+            free_threaded: python.ends_with('t'),
+            os: match os {
+                "linux-gnu" => Os::Glibc { major: 2, minor: 0 },
+                "linux-musl" => Os::Musl { major: 1, minor: 0 },
+                "macos" => Os::Macos { major: 11, minor: 0 },
+                _ => return None,
+            },
+            arch: Arch::from_machine(arch)?,
+        };
+        (target.family() == family).then_some(target)
+    }
+
     /// `linux` or `darwin`, as `sys.platform` says.
     pub fn sys_platform(&self) -> &'static str {
         match self.os {
@@ -194,6 +214,14 @@ mod tests {
         };
         assert_eq!(target().family(), "cpython-3.12-linux-gnu-x86_64");
         assert_eq!(other.family(), target().family());
+        other.free_threaded = true;
+        for known in [target(), other] {
+            let again = Target::from_family(&known.family()).expect("a family");
+            assert_eq!(again.family(), known.family());
+        }
+        for wrong in ["", "cpython-3.12", "cpython-3.12-plan9-x86_64", "pypy-3.12-macos-aarch64", "cpython-3.12tt-macos-aarch64"] {
+            assert_eq!(Target::from_family(wrong), None, "{wrong}");
+        }
     }
 
     #[test]

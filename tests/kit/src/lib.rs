@@ -12,6 +12,7 @@ pub mod archive;
 mod context;
 mod index;
 mod python;
+pub mod scenario;
 mod snapshot;
 mod wheel;
 

@@ -1,0 +1,6 @@
+# /// script
+# dependencies = ["tabulate"]
+# ///
+import tabulate
+
+print(tabulate.__version__)

@@ -1,0 +1,3 @@
+@requirements({})
+def trivial():
+    return 1

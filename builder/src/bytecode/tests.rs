@@ -1,0 +1,298 @@
+//! From wheels to a companion, with the interpreter of the tests.
+
+use std::process::Command;
+use std::sync::{Arc, Mutex};
+
+use pyrun_core::{Arch, Lock, LockedPackage, LockedWheel, Os, Sha256, Target, WheelFilename};
+use pyrun_kit::WheelBuilder;
+use pyrun_store::{DirStore, MemoryStore};
+use tempfile::TempDir;
+
+use super::*;
+use crate::splice;
+
+/// The interpreter of the tests.
+fn compiler() -> Compiler {
+    let python = pyrun_kit::python();
+    let describe = "import sys, importlib.util as u\n\
+         print(sys.executable, int.from_bytes(u.MAGIC_NUMBER[:2], 'little'), sys.implementation.cache_tag)";
+    let output = Command::new(&python).args(["-I", "-c", describe]).output();
+    let text = String::from_utf8(output.expect("an interpreter").stdout).expect("text");
+    let mut words = text.split_whitespace();
+    let mut word = || words.next().expect("three words").to_owned();
+    Compiler {
+        python: word().into(),
+        magic: word().parse().expect("a number"),
+        cache_tag: word(),
+    }
+}
+
+/// Two wheels with one path in common, one that is the same in both, and what is no module.
+fn wheels() -> Vec<pyrun_kit::Wheel> {
+    vec![
+        WheelBuilder::new("alpha", "1.0")
+            .file(
+                "alpha/__init__.py",
+                "from alpha import deep\nVALUE = deep.value()\n",
+            )
+            .file(
+                "alpha/deep.py",
+                "def value():\n    return {1, None, 'x y'} and 42\n",
+            )
+            .file("alpha/template.py", "{{ this is no Python }}\n")
+            .file("alpha/data.txt", "x = 1\n")
+            .file("tests/__init__.py", "NAME = 'alpha'\n")
+            .file("same.py", "SAME = True\n")
+            .script("tool.py", "#!python\nprint('a script')\n")
+            .data_file("data/share/config.py", "x = 1\n")
+            .build(),
+        WheelBuilder::new("beta", "2.0")
+            .file("beta.py", "import same\nVALUE = same.SAME\n")
+            .file("tests/__init__.py", "NAME = 'beta'\n")
+            .file("same.py", "SAME = True\n")
+            .build(),
+    ]
+}
+
+fn lock(wheels: &[pyrun_kit::Wheel]) -> Lock {
+    let package = |wheel: &pyrun_kit::Wheel| {
+        let filename: WheelFilename = wheel.filename.parse().expect("a wheel's name");
+        let package = LockedPackage {
+            version: filename.version().clone(),
+            wheel: LockedWheel {
+                url: String::new(),
+                filename: filename.clone(),
+                sha256: Sha256::of(&wheel.bytes),
+                size: None,
+                upload_time: None,
+            },
+            index: String::new(),
+            requires_python: None,
+            dependencies: Vec::new(),
+        };
+        (filename.name().clone(), package)
+    };
+    Lock {
+        target: Target {
+            python: "3.12.1".parse().expect("a version"),
+            free_threaded: false,
+            os: Os::Glibc {
+                major: 2,
+                minor: 36,
+            },
+            arch: Arch::X86_64,
+        },
+        packages: wheels.iter().map(package).collect(),
+        resolved: None,
+    }
+}
+
+/// A store with a published bundle, and what the builder works with.
+struct Bench {
+    folder: TempDir,
+    store: Arc<dyn Store>,
+    record: BundleRecord,
+    said: Mutex<Vec<Event>>,
+}
+
+impl Bench {
+    async fn new(local: bool) -> Self {
+        let folder = tempfile::tempdir().expect("a folder");
+        let store: Arc<dyn Store> = if local {
+            Arc::new(DirStore::open(folder.path().join("store")).expect("opened"))
+        } else {
+            Arc::new(MemoryStore::new())
+        };
+        let wheels = wheels();
+        for wheel in &wheels {
+            let key = catalog::wheel(&Sha256::of(&wheel.bytes));
+            let body = Body::from(wheel.bytes.to_vec());
+            store.put_new(&key, body).await.expect("stored");
+        }
+        let scratch = folder.path().join("scratch");
+        let record = splice::publish(&*store, &lock(&wheels), &scratch, "", &|_| {}).await;
+        Self {
+            folder,
+            store,
+            record: record.expect("a bundle"),
+            said: Mutex::default(),
+        }
+    }
+
+    async fn ensure(&self) -> Result<CompanionOutcome, BytecodeError> {
+        let scratch = self.folder.path().join("scratch");
+        let say = |event| self.said.lock().expect("no panic").push(event);
+        let outcome = ensure(&*self.store, &self.record, &compiler(), &scratch, &say).await;
+        let left = fs_err::read_dir(scratch).expect("a folder").count();
+        assert_eq!(left, 0, "something is left in the scratch folder");
+        outcome
+    }
+
+    async fn counts(&self) -> Counts {
+        match self.ensure().await {
+            Ok(CompanionOutcome::Published(counts)) => counts,
+            other => panic!("{other:?}"),
+        }
+    }
+
+    fn key(&self) -> pyrun_store::Key {
+        catalog::companion(&self.record.manifest.lock, compiler().magic)
+    }
+
+    async fn companion(&self) -> bytes::Bytes {
+        let companion = self.store.get(&self.key(), None).await;
+        companion.expect("get").expect("it is published")
+    }
+
+    async fn remove(&self, key: &pyrun_store::Key) {
+        self.store.delete(key).await.expect("deleted");
+    }
+
+    fn warnings(&self) -> Vec<String> {
+        let said = self.said.lock().expect("no panic");
+        let warnings = said.iter().filter_map(|event| match event {
+            Event::Warning { message } => Some(message.clone()),
+            _ => None,
+        });
+        warnings.collect()
+    }
+}
+
+fn unpack(zip: &[u8], folder: &Path) -> Vec<String> {
+    let mut archive = zip::ZipArchive::new(std::io::Cursor::new(zip)).expect("a zip");
+    archive.extract(folder).expect("extracted");
+    let names = archive.file_names();
+    names.map(|name| name.expect("text").into_owned()).collect()
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_bundle_gets_its_companion_once() {
+    let bench = Bench::new(true).await;
+    let counts = bench.counts().await;
+    let companion = bench.companion().await;
+    assert_eq!(counts.bytes, companion.len() as u64);
+    assert_eq!((counts.files, counts.compiled, counts.reused), (4, 2, 0));
+    assert_eq!(
+        bench.ensure().await.expect("fine"),
+        CompanionOutcome::Present
+    );
+
+    let site = bench.folder.path().join("site");
+    let bundle = catalog::bundle(&bench.record.manifest.lock);
+    let bundle = bench.store.get(&bundle, None).await.expect("get");
+    unpack(&bundle.expect("published"), &site);
+    let tag = compiler().cache_tag;
+    let names: Vec<String> = unpack(&companion, &site);
+    let expected = [
+        "alpha/__pycache__/__init__",
+        "alpha/__pycache__/deep",
+        "__pycache__/same",
+        "__pycache__/beta",
+    ];
+    assert_eq!(names, expected.map(|name| format!("{name}.{tag}.pyc")));
+
+    // What is not cached is compiled on import; nothing else may be.
+    let program = "import sys; sys.path.insert(0, sys.argv[1]); import alpha, beta, tests, importlib._bootstrap_external as b\n\
+         print(alpha.VALUE, beta.VALUE, tests.NAME)";
+    let output = Command::new(compiler().python)
+        .args(["-I", "-B", "-v", "-c", program])
+        .arg(&site)
+        .output()
+        .expect("an interpreter");
+    assert_eq!(
+        String::from_utf8_lossy(&output.stdout).trim(),
+        "42 True beta"
+    );
+    let verbose = String::from_utf8_lossy(&output.stderr);
+    for name in &names {
+        assert!(
+            verbose.contains(&format!("matches {}/", site.display())),
+            "{name}: {verbose}"
+        );
+        let used = format!("code object from '{}", site.join(name).display());
+        assert!(verbose.contains(&used), "{name} is not used: {verbose}");
+    }
+}
+
+#[tokio::test]
+async fn a_wheel_is_compiled_once_ever() {
+    let bench = Bench::new(true).await;
+    bench.counts().await;
+    let first = bench.companion().await;
+    bench.remove(&bench.key()).await;
+    // Without its wheels: their bytecode is enough.
+    for segment in &bench.record.manifest.segments {
+        bench.remove(&catalog::wheel(&segment.wheel_sha256)).await;
+    }
+    let counts = bench.counts().await;
+    assert_eq!((counts.compiled, counts.reused), (0, 2));
+    assert_eq!(bench.companion().await, first);
+
+    let gone = catalog::bytecode(
+        &bench.record.manifest.segments[0].wheel_sha256,
+        compiler().magic,
+    );
+    bench.remove(&gone).await;
+    bench.remove(&bench.key()).await;
+    let error = bench.ensure().await.expect_err("no wheel");
+    assert!(matches!(error, BytecodeError::Missing { .. }), "{error:?}");
+}
+
+#[tokio::test]
+async fn a_store_elsewhere_gives_the_same_bytes() {
+    let (here, elsewhere) = (Bench::new(true).await, Bench::new(false).await);
+    here.counts().await;
+    elsewhere.counts().await;
+    assert_eq!(here.companion().await, elsewhere.companion().await);
+}
+
+#[tokio::test]
+async fn corrupt_bytecode_is_removed_and_made_anew() {
+    let bench = Bench::new(true).await;
+    bench.counts().await;
+    let first = bench.companion().await;
+    let segment = &bench.record.manifest.segments[0];
+    let key = catalog::bytecode(&segment.wheel_sha256, compiler().magic);
+    let whole = bench
+        .store
+        .get(&key, None)
+        .await
+        .expect("get")
+        .expect("there");
+    let mut flipped = whole.to_vec();
+    flipped[200] ^= 1;
+    for (round, wrong) in [flipped, whole[..500].to_vec(), Vec::new()]
+        .into_iter()
+        .enumerate()
+    {
+        bench.store.put(&key, Body::from(wrong)).await.expect("put");
+        bench.remove(&bench.key()).await;
+        let counts = bench.counts().await;
+        assert_eq!((counts.compiled, counts.reused), (1, 1));
+        assert_eq!(bench.companion().await, first);
+        let warnings = bench.warnings();
+        assert_eq!(warnings.len(), round + 1, "{warnings:?}");
+        assert!(warnings[round].contains("`alpha`"), "{warnings:?}");
+    }
+}
+
+#[tokio::test]
+async fn a_version_that_is_not_known_goes_without() {
+    let bench = Bench::new(false).await;
+    let unknown = Compiler {
+        magic: 9999,
+        ..compiler()
+    };
+    let scratch = bench.folder.path();
+    let outcome = ensure(&*bench.store, &bench.record, &unknown, scratch, &|_| {}).await;
+    assert_eq!(outcome.expect("fine"), CompanionOutcome::Unsupported);
+}
+
+#[test]
+fn the_work_can_move_between_threads() {
+    fn sendable<T: Send>(_: impl FnOnce(Arc<dyn Store>, BundleRecord) -> T) {}
+    sendable(|store, record| async move {
+        let compiler = compiler();
+        ensure(&*store, &record, &compiler, Path::new("scratch"), &|_| {}).await
+    });
+}

@@ -1,0 +1,240 @@
+//! What is inside a wheel, and the wheel itself.
+//!
+//! In: a file that a page lists. Out: its metadata from the cheapest place that has it (the cache,
+//! a `.metadata` file, a few ranges of the wheel, the wheel), or its bytes. Never: believes
+//! metadata that names another package or version; keeps a wheel whose digest is another.
+
+use std::path::{Path, PathBuf};
+
+use pyrun_core::Sha256;
+use reqwest::StatusCode;
+use url::{Position, Url};
+
+use super::{Client, blocking, parse_url};
+use crate::index::directory::MAX_METADATA;
+use crate::index::download::{self, DownloadError, Downloaded, Expected};
+use crate::index::http::{Ask, broken};
+use crate::index::{
+    Announced, File, FileKind, IndexError, Metadata, Project, metadata, parse_metadata, remote,
+};
+
+impl Client {
+    /// A wheel's metadata, from wherever it costs least.
+    pub(super) async fn find_metadata(
+        &self,
+        project: &Project,
+        file: &File,
+    ) -> Result<Metadata, IndexError> {
+        let (url, _) = parse_url(&file.url)?;
+        if file.kind != FileKind::Wheel {
+            return Err(broken(
+                &url,
+                "is no wheel: only running it could tell its metadata",
+            ));
+        }
+        if let Some(kept) = file.sha256.and_then(|sha256| self.cache.metadata(&sha256))
+            && let Ok(metadata) = check(&kept, project, file, &url)
+        {
+            return Ok(metadata);
+        }
+        let bytes = match self.sibling(project, file, &url).await? {
+            Some(bytes) => bytes,
+            None => self.metadata_inside(project, file, &url).await?,
+        };
+        let metadata = check(&bytes, project, file, &url)?;
+        if let Some(sha256) = &file.sha256 {
+            self.cache.put_metadata(sha256, metadata::head(&bytes));
+        }
+        Ok(metadata)
+    }
+
+    /// The `.metadata` file beside a wheel (PEP 658), where the index announces one or its host
+    /// is known to have them.
+    async fn sibling(
+        &self,
+        project: &Project,
+        file: &File,
+        url: &Url,
+    ) -> Result<Option<Vec<u8>>, IndexError> {
+        let mut sibling = url.clone();
+        sibling.set_path(&format!("{}.metadata", url.path()));
+        let digest = match &file.metadata {
+            Announced::Silent => return self.probe(project, file, &sibling).await,
+            Announced::Yes => None,
+            Announced::Digest(digest) => Some(*digest),
+        };
+        let Some(bytes) = self.get_sibling(&sibling).await? else {
+            return Ok(None);
+        };
+        match digest {
+            Some(digest) if Sha256::of(&bytes) != digest => {
+                let found = Sha256::of(&bytes);
+                let problem = format!("has the sha256 {found}, and the index promises {digest}");
+                Err(broken(&sibling, problem))
+            }
+            _ => Ok(Some(bytes)),
+        }
+    }
+
+    /// Tries a `.metadata` file that nobody announced. The first wheel of a host decides for the
+    /// others, which wait for it.
+    async fn probe(
+        &self,
+        project: &Project,
+        file: &File,
+        sibling: &Url,
+    ) -> Result<Option<Vec<u8>>, IndexError> {
+        if self.offline || !matches!(sibling.scheme(), "http" | "https") {
+            return Ok(None);
+        }
+        let host = host(sibling);
+        let mut first = None;
+        let slot = &mut first;
+        let ask = || async move {
+            if let Some(known) = self.hosts.facts(&host).siblings {
+                return Ok(known);
+            }
+            let bytes = match self.get_sibling(sibling).await {
+                Ok(bytes) => bytes,
+                // Some servers fail where others say that there is nothing.
+                Err(IndexError::Status { .. }) => None,
+                Err(error) => return Err(error),
+            };
+            // Others answer anything with a page for people.
+            *slot = bytes.filter(|bytes| check(bytes, project, file, sibling).is_ok());
+            let there = slot.is_some();
+            self.hosts
+                .learn(&host, |facts| facts.siblings = Some(there));
+            Ok(there)
+        };
+        let there = self.probes.get(self::host(sibling), ask).await?;
+        match first {
+            Some(bytes) => Ok(Some(bytes)),
+            None if there => {
+                let bytes = self.get_sibling(sibling).await?;
+                Ok(bytes.filter(|bytes| check(bytes, project, file, sibling).is_ok()))
+            }
+            None => Ok(None),
+        }
+    }
+
+    async fn get_sibling(&self, sibling: &Url) -> Result<Option<Vec<u8>>, IndexError> {
+        let answer = self.http.get(&Ask::new(sibling), MAX_METADATA).await?;
+        Ok((answer.status == StatusCode::OK).then(|| answer.body.into()))
+    }
+
+    /// METADATA from the wheel itself: by ranges, or from the whole where a host has none.
+    async fn metadata_inside(
+        &self,
+        project: &Project,
+        file: &File,
+        url: &Url,
+    ) -> Result<Vec<u8>, IndexError> {
+        let name = project.name.as_ref();
+        let host = host(url);
+        let path = match url.to_file_path() {
+            Ok(path) if url.scheme() == "file" => path,
+            _ => {
+                if self.hosts.facts(&host).ranges != Some(false) {
+                    match remote::read(&self.http, url, file.size, name).await? {
+                        remote::Outcome::Metadata(bytes) => return Ok(bytes),
+                        remote::Outcome::NoRanges => {
+                            self.hosts.learn(&host, |facts| facts.ranges = Some(false));
+                        }
+                    }
+                }
+                let sha256 = self.whole_wheel(file, url).await?;
+                self.cache.wheel(&sha256)
+            }
+        };
+        let (url, name) = (url.clone(), name.to_owned());
+        blocking(move || remote::read_file(&path, &url, &name)).await
+    }
+
+    /// Downloads a wheel and keeps it, so that it need not be downloaded again for the bundle.
+    pub(super) async fn whole_wheel(&self, file: &File, url: &Url) -> Result<Sha256, IndexError> {
+        let fetch = || async {
+            if let Some(sha256) = file
+                .sha256
+                .filter(|sha256| self.cache.wheel(sha256).is_file())
+            {
+                return Ok(sha256);
+            }
+            let expected = Expected {
+                size: file.size,
+                sha256: file.sha256,
+            };
+            self.keep_wheel(url, expected).await
+        };
+        self.wheels.get(file.url.clone(), fetch).await
+    }
+
+    async fn keep_wheel(&self, url: &Url, expected: Expected) -> Result<Sha256, IndexError> {
+        let unwritable = |source: std::io::Error| IndexError::Unreachable {
+            url: url.to_string(),
+            source: Box::new(source),
+        };
+        let folder = self.cache.wheels();
+        fs_err::create_dir_all(&folder).map_err(unwritable)?;
+        let part = tempfile::NamedTempFile::new_in(&folder)
+            .map_err(unwritable)?
+            .into_temp_path();
+        let found = match self.download(url.as_str(), expected, &part, &|_| {}).await {
+            Ok(found) => found,
+            Err(DownloadError::Index(error)) => return Err(error),
+            Err(DownloadError::Write { source, .. }) => return Err(unwritable(source)),
+            Err(error @ DownloadError::Size { .. }) => {
+                return Err(broken(url, format!("is cut or changed: {error}")));
+            }
+        };
+        if let Some(promised) = expected.sha256.filter(|promised| *promised != found.sha256) {
+            let found = found.sha256;
+            let problem = format!("has the sha256 {found}, and the index promises {promised}");
+            return Err(broken(url, problem));
+        }
+        part.persist(self.cache.wheel(&found.sha256))
+            .map_err(|error| unwritable(error.error))?;
+        Ok(found.sha256)
+    }
+
+    /// A wheel that had to be downloaded for its metadata. Whoever uses it checks its digest.
+    pub(crate) fn kept_wheel(&self, sha256: &Sha256) -> Option<PathBuf> {
+        Some(self.cache.wheel(sha256)).filter(|path| path.is_file())
+    }
+
+    /// Lets go of a wheel that the store has now.
+    pub(crate) fn forget_wheel(&self, sha256: &Sha256) {
+        // Most were never kept; one that stays costs space alone.
+        let _ = fs_err::remove_file(self.cache.wheel(sha256));
+    }
+
+    /// Downloads a file to `path`.
+    pub(crate) async fn download(
+        &self,
+        url: &str,
+        expected: Expected,
+        path: &Path,
+        progress: &(dyn Fn(u64) + Send + Sync),
+    ) -> Result<Downloaded, DownloadError> {
+        let (url, key) = parse_url(url)?;
+        download::download(&self.http, &url, key, expected, path, progress).await
+    }
+}
+
+/// Reads METADATA that must be the file's.
+fn check(bytes: &[u8], project: &Project, file: &File, url: &Url) -> Result<Metadata, IndexError> {
+    let metadata = parse_metadata(bytes).map_err(|error| broken(url, error))?;
+    if metadata.name != project.name || metadata.version != file.version {
+        let problem = format!(
+            "says in its METADATA that it is `{}` {}",
+            metadata.name, metadata.version
+        );
+        return Err(broken(url, problem));
+    }
+    Ok(metadata)
+}
+
+/// A host and its port, as they name it in memory.
+fn host(url: &Url) -> String {
+    url[Position::BeforeHost..Position::AfterPort].to_owned()
+}

@@ -1,0 +1,176 @@
+//! METADATA to what the resolver needs (core metadata specification).
+//!
+//! In: the bytes of a METADATA file, whole or its head. Out: name, version and requirements.
+//! Never: reads past the headers; believes a name or version that the file's name contradicts.
+
+use std::borrow::Cow;
+
+use pep440_rs::Version;
+use pep508_rs::{ExtraName, PackageName};
+
+use crate::index::{Metadata, lenient};
+
+/// Why a METADATA file can't be used. Reads as the rest of a sentence about the file.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum MetadataError {
+    /// A field that must be there is not.
+    #[error("has no `{0}` in its METADATA")]
+    Missing(&'static str),
+    /// A field whose value is not what the specification says.
+    #[error("has a line in its METADATA that is not valid: `{0}`")]
+    Line(String),
+    /// A metadata version with other rules.
+    #[error("has METADATA of version {0}; this pyrun reads 1 and 2")]
+    Version(String),
+    /// More requirements than a package can mean.
+    #[error("has more than {0} requirements")]
+    TooMany(usize),
+}
+
+const MAX_REQUIREMENTS: usize = 10_000;
+
+/// Reads the headers of a METADATA file.
+pub fn parse_metadata(bytes: &[u8]) -> Result<Metadata, MetadataError> {
+    let headers = String::from_utf8_lossy(head(bytes));
+    let mut fields = Fields::default();
+    for (key, value) in unfold(&headers) {
+        fields.take(key, &value)?;
+    }
+    Ok(Metadata {
+        name: fields.name.ok_or(MetadataError::Missing("Name"))?,
+        version: fields.version.ok_or(MetadataError::Missing("Version"))?,
+        requires_dist: fields.requires_dist,
+        requires_python: fields.requires_python,
+        provides_extra: fields.provides_extra,
+    })
+}
+
+/// The headers: everything up to the first empty line.
+pub(super) fn head(bytes: &[u8]) -> &[u8] {
+    let mut start = 0;
+    for line in bytes.split_inclusive(|byte| *byte == b'\n') {
+        if matches!(line, b"\n" | b"\r\n") {
+            return &bytes[..start];
+        }
+        start += line.len();
+    }
+    bytes
+}
+
+/// Keys and values; a line that starts with white space goes on with the one before it.
+fn unfold(headers: &str) -> Vec<(&str, Cow<'_, str>)> {
+    let mut fields: Vec<(&str, Cow<'_, str>)> = Vec::new();
+    for line in headers.lines() {
+        if line.starts_with([' ', '\t']) {
+            if let Some((_, value)) = fields.last_mut() {
+                let value = value.to_mut();
+                value.push(' ');
+                value.push_str(line.trim());
+            }
+        } else if let Some((key, value)) = line.split_once(':') {
+            fields.push((key.trim_end(), Cow::Borrowed(value.trim())));
+        }
+    }
+    fields
+}
+
+#[derive(Default)]
+struct Fields {
+    name: Option<PackageName>,
+    version: Option<Version>,
+    requires_dist: Vec<pep508_rs::Requirement>,
+    requires_python: Option<pep440_rs::VersionSpecifiers>,
+    provides_extra: Vec<ExtraName>,
+}
+
+impl Fields {
+    /// Takes a field in. Of a field that may stand once, the first counts.
+    fn take(&mut self, key: &str, value: &str) -> Result<(), MetadataError> {
+        let is = |name: &str| key.eq_ignore_ascii_case(name);
+        let wrong = || MetadataError::Line(shown(key, value));
+        if is("Requires-Dist") {
+            if self.requires_dist.len() == MAX_REQUIREMENTS {
+                return Err(MetadataError::TooMany(MAX_REQUIREMENTS));
+            }
+            let requirement = lenient::requirement(value).ok_or_else(wrong)?;
+            self.requires_dist.push(requirement);
+        } else if is("Provides-Extra") {
+            // An extra that no requirement can name does no harm.
+            self.provides_extra.extend(value.parse::<ExtraName>().ok());
+        } else if is("Name") && self.name.is_none() {
+            self.name = Some(value.parse().map_err(|_| wrong())?);
+        } else if is("Version") && self.version.is_none() {
+            self.version = Some(value.parse().map_err(|_| wrong())?);
+        } else if is("Requires-Python") && self.requires_python.is_none() {
+            self.requires_python = lenient::specifiers(value);
+        } else if is("Metadata-Version") && !matches!(value.split('.').next(), Some("1" | "2")) {
+            return Err(MetadataError::Version(shown_value(value)));
+        }
+        Ok(())
+    }
+}
+
+fn shown(key: &str, value: &str) -> String {
+    format!("{key}: {}", shown_value(value))
+}
+
+/// A value for a message: of bounded length, without what could move a cursor.
+fn shown_value(value: &str) -> String {
+    let printable = |c: &char| !c.is_control();
+    value.chars().filter(printable).take(200).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const GOOD: &str = "Metadata-Version: 2.1\r\nname: Foo.Bar\nVersion: 1.0.post1\n\
+        Summary: é\n        a second line\nREQUIRES-DIST: six >=1.0 ;\n\textra == 'x'\n\
+        Requires-Dist: numpy>=1.9.*\nRequires-Python: >=2.7.*\nProvides-Extra: X\n\
+        \nRequires-Dist: not-a-header\n";
+
+    #[test]
+    fn headers_are_read_and_the_body_is_not() {
+        let metadata = parse_metadata(GOOD.as_bytes()).expect("good metadata");
+        assert_eq!(metadata.name.to_string(), "foo-bar");
+        assert_eq!(metadata.version.to_string(), "1.0.post1");
+        let requires: Vec<String> = metadata
+            .requires_dist
+            .iter()
+            .map(ToString::to_string)
+            .collect();
+        assert_eq!(requires, ["six>=1.0 ; extra == 'x'", "numpy>=1.9"]);
+        assert_eq!(
+            metadata.requires_python,
+            Some(">=2.7".parse().expect("specifiers"))
+        );
+        assert_eq!(metadata.provides_extra, ["x".parse().expect("an extra")]);
+        assert!(head(GOOD.as_bytes()).ends_with(b"Provides-Extra: X\n"));
+    }
+
+    #[test]
+    fn a_broken_line_is_named() {
+        for (text, part) in [
+            (
+                "Name: a\nVersion: 1\nRequires-Dist: b ?? 2\n",
+                "`Requires-Dist: b ?? 2`",
+            ),
+            ("Name: a\nVersion: one\n", "`Version: one`"),
+            ("Name: a b\nVersion: 1\n", "`Name: a b`"),
+            ("Name: a\n", "`Version`"),
+            ("Version: 1\n", "`Name`"),
+            ("Metadata-Version: 3.0\nName: a\nVersion: 1\n", "3.0"),
+            ("<html>", "`Name`"),
+        ] {
+            let error = parse_metadata(text.as_bytes()).expect_err(text).to_string();
+            assert!(error.contains(part), "{text}: {error}");
+        }
+    }
+
+    #[test]
+    fn bytes_that_are_not_utf_8_do_no_harm() {
+        let metadata =
+            parse_metadata(b"Name: a\nVersion: 1\nAuthor: \xe9\xff\n").expect("readable");
+        assert_eq!(metadata.version.to_string(), "1");
+    }
+}

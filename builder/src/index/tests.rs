@@ -1,0 +1,6 @@
+//! The client against an index that fails on demand: one test for each way to fail.
+
+mod cached;
+mod metadata;
+mod pages;
+mod pypi;

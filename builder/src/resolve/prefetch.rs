@@ -1,0 +1,355 @@
+//! Asking the index ahead of the solver.
+//!
+//! Depth of round trips is what a resolution costs, so nothing waits that could be asked for: as
+//! soon as a page is here its likely version's metadata is asked for, and as soon as that is here
+//! the pages of what it needs. A guess that fails costs nothing but itself: errors count only when
+//! the solver comes to need the answer.
+
+use std::collections::{BTreeSet, HashMap, HashSet, VecDeque};
+use std::sync::Arc;
+
+use futures::StreamExt as _;
+use futures::future::BoxFuture;
+use futures::stream::FuturesUnordered;
+use pep440_rs::Version;
+use pep508_rs::{ExtraName, MarkerEnvironment, PackageName};
+use pyrun_core::request::{Prerelease, Resolution};
+use pyrun_core::{Lock, Request};
+
+use super::candidates::{Candidates, Rules};
+use super::dependencies::{self, Dependency};
+use super::specifiers::{admit, names_prerelease, python_fits};
+use crate::index::{IndexError, Metadata, Project, Source};
+
+/// How many questions are open at once.
+const PARALLEL: usize = 50;
+/// How many versions of one project are guessed; what the solver asks for does not count.
+const GUESSES: usize = 3;
+
+/// A question to the index.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub(super) enum Question {
+    /// A project's page.
+    Project(PackageName),
+    /// The metadata of a candidate.
+    Metadata(PackageName, usize),
+}
+
+type Reply = Result<Arc<Metadata>, IndexError>;
+
+enum Answer {
+    Project(PackageName, Result<Option<Arc<Project>>, IndexError>),
+    Metadata(PackageName, usize, Reply),
+}
+
+/// What is known of how a project will be used.
+#[derive(Debug, Default)]
+struct Hint {
+    needs: Vec<Dependency>,
+    extras: BTreeSet<ExtraName>,
+    guesses: usize,
+}
+
+/// Questions open, queued and answered.
+pub(super) struct Prefetch<'a> {
+    source: &'a dyn Source,
+    rules: Rules,
+    markers: MarkerEnvironment,
+    python: Version,
+    prerelease: Prerelease,
+    resolution: Resolution,
+    direct: HashSet<PackageName>,
+    preferences: Option<&'a Lock>,
+    pages: HashMap<PackageName, Arc<Candidates>>,
+    metadata: HashMap<(PackageName, usize), Result<Arc<Metadata>, Arc<str>>>,
+    failed: HashMap<Question, IndexError>,
+    asked: HashSet<Question>,
+    queue: VecDeque<Question>,
+    running: FuturesUnordered<BoxFuture<'a, Answer>>,
+    hints: HashMap<PackageName, Hint>,
+}
+
+impl<'a> Prefetch<'a> {
+    /// Nothing asked yet.
+    pub(super) fn new(
+        request: &Request,
+        rules: Rules,
+        source: &'a dyn Source,
+        preferences: Option<&'a Lock>,
+    ) -> Self {
+        Self {
+            source,
+            rules,
+            markers: request.target.markers(),
+            python: request.target.python.full().clone(),
+            prerelease: request.options.prerelease,
+            resolution: request.options.resolution,
+            direct: request
+                .requirements
+                .iter()
+                .map(|one| one.spec.name.clone())
+                .collect(),
+            preferences,
+            pages: HashMap::new(),
+            metadata: HashMap::new(),
+            failed: HashMap::new(),
+            asked: HashSet::new(),
+            queue: VecDeque::new(),
+            running: FuturesUnordered::new(),
+            hints: HashMap::new(),
+        }
+    }
+
+    /// Begins with what will be needed in any case.
+    pub(super) fn expect(&mut self, needs: impl IntoIterator<Item = Dependency>) {
+        let mut open: Vec<PackageName> = needs
+            .into_iter()
+            .filter_map(|need| self.hint(need))
+            .collect();
+        while let Some(name) = open.pop() {
+            open.extend(self.guess(&name));
+        }
+    }
+
+    /// The page of a project, once it is here.
+    pub(super) async fn project(
+        &mut self,
+        name: &PackageName,
+    ) -> Result<Arc<Candidates>, IndexError> {
+        let question = Question::Project(name.clone());
+        self.ask_first(question.clone());
+        loop {
+            if let Some(page) = self.pages.get(name) {
+                return Ok(Arc::clone(page));
+            }
+            self.wait(&question).await?;
+        }
+    }
+
+    /// The metadata of a candidate, once it is here; the inner `Err` says why it can't be used.
+    pub(super) async fn metadata(
+        &mut self,
+        name: &PackageName,
+        candidate: usize,
+    ) -> Result<Result<Arc<Metadata>, Arc<str>>, IndexError> {
+        let question = Question::Metadata(name.clone(), candidate);
+        self.ask_first(question.clone());
+        loop {
+            if let Some(metadata) = self.metadata.get(&(name.clone(), candidate)) {
+                let metadata = metadata.clone();
+                if let Ok(metadata) = &metadata {
+                    let needs = self.needs(name, metadata);
+                    self.expect(needs);
+                }
+                return Ok(metadata);
+            }
+            self.wait(&question).await?;
+        }
+    }
+
+    /// Asks ahead of what is queued.
+    pub(super) fn ask_first(&mut self, question: Question) {
+        if self.asked.insert(question.clone()) {
+            self.queue.push_front(question);
+        } else if let Some(place) = self.queue.iter().position(|queued| *queued == question) {
+            self.queue.remove(place);
+            self.queue.push_front(question);
+        }
+        self.fill();
+    }
+
+    /// Asks when there is room.
+    pub(super) fn ask(&mut self, question: Question) {
+        if self.asked.insert(question.clone()) {
+            self.queue.push_back(question);
+        }
+    }
+
+    /// How many versions' metadata is here.
+    pub(super) fn visited(&self) -> u64 {
+        self.metadata.len() as u64
+    }
+
+    /// Waits for any answer; `Err` when `question` is the one that failed.
+    async fn wait(&mut self, question: &Question) -> Result<(), IndexError> {
+        if let Some(error) = self.failed.remove(question) {
+            return Err(error);
+        }
+        self.fill();
+        let answer = self.running.next().await;
+        self.take(answer.expect("an open question is running or queued, and the queue is drained"));
+        Ok(())
+    }
+
+    fn fill(&mut self) {
+        while self.running.len() < PARALLEL
+            && let Some(question) = self.queue.pop_front()
+        {
+            let source = self.source;
+            self.running.push(match question {
+                Question::Project(name) => Box::pin(async move {
+                    let page = source.project(&name).await;
+                    Answer::Project(name, page)
+                }),
+                Question::Metadata(name, candidate) => {
+                    let candidates = Arc::clone(&self.pages[&name]);
+                    Box::pin(async move {
+                        let file = candidates.file(candidate);
+                        let reply = source.metadata(candidates.project(), file).await;
+                        Answer::Metadata(name, candidate, reply)
+                    })
+                }
+            });
+        }
+    }
+
+    fn take(&mut self, answer: Answer) {
+        let name = match answer {
+            Answer::Project(name, Ok(page)) => {
+                let candidates = self.rules.candidates(page);
+                self.pages.insert(name.clone(), Arc::new(candidates));
+                name
+            }
+            Answer::Metadata(name, candidate, Ok(metadata)) => {
+                let known = self.checked(&name, candidate, metadata);
+                self.metadata.insert((name.clone(), candidate), known);
+                name
+            }
+            Answer::Metadata(name, candidate, Err(IndexError::Broken { problem, .. })) => {
+                let problem = format!("has metadata that can't be used: it {problem}").into();
+                self.metadata.insert((name, candidate), Err(problem));
+                return;
+            }
+            Answer::Project(name, Err(error)) => {
+                self.failed.insert(Question::Project(name), error);
+                return;
+            }
+            Answer::Metadata(name, candidate, Err(error)) => {
+                self.failed
+                    .insert(Question::Metadata(name, candidate), error);
+                return;
+            }
+        };
+        let mut open = vec![name];
+        while let Some(name) = open.pop() {
+            open.extend(self.guess(&name));
+        }
+    }
+
+    /// Metadata must speak of the version that it was asked for.
+    fn checked(
+        &self,
+        name: &PackageName,
+        candidate: usize,
+        metadata: Arc<Metadata>,
+    ) -> Result<Arc<Metadata>, Arc<str>> {
+        let version = &self.pages[name].versions[candidate].version;
+        if metadata.name == *name && metadata.version == *version {
+            return Ok(metadata);
+        }
+        let (other, at) = (&metadata.name, &metadata.version);
+        Err(format!("has metadata that can't be used: it is that of `{other}` {at}").into())
+    }
+
+    /// Notes how a project will be used. `Some` when that is news about a known project.
+    fn hint(&mut self, need: Dependency) -> Option<PackageName> {
+        let name = need.name.clone();
+        let hint = self.hints.entry(name.clone()).or_default();
+        if hint.needs.contains(&need) {
+            return None;
+        }
+        hint.extras.extend(need.extras.iter().cloned());
+        hint.needs.push(need);
+        self.ask(Question::Project(name.clone()));
+        self.pages.contains_key(&name).then_some(name)
+    }
+
+    /// Guesses the version of a known project and asks for what comes after it. Out: known
+    /// projects of which that is news.
+    fn guess(&mut self, name: &PackageName) -> Vec<PackageName> {
+        let Some(candidate) = self.likely(name) else {
+            return Vec::new();
+        };
+        match self.metadata.get(&(name.clone(), candidate)) {
+            Some(Ok(metadata)) => {
+                let metadata = Arc::clone(metadata);
+                let needs = self.needs(name, &metadata);
+                needs
+                    .into_iter()
+                    .filter_map(|need| self.hint(need))
+                    .collect()
+            }
+            Some(Err(_)) => Vec::new(),
+            None => {
+                let question = Question::Metadata(name.clone(), candidate);
+                let hint = self.hints.entry(name.clone()).or_default();
+                if hint.guesses < GUESSES && !self.asked.contains(&question) {
+                    hint.guesses += 1;
+                    self.ask(question);
+                }
+                Vec::new()
+            }
+        }
+    }
+
+    /// What a version and the extras that are asked of it need.
+    fn needs(&self, name: &PackageName, metadata: &Metadata) -> Vec<Dependency> {
+        if metadata
+            .requires_python
+            .as_ref()
+            .is_some_and(|bound| !python_fits(bound, &self.python))
+        {
+            return Vec::new();
+        }
+        let extras = self
+            .hints
+            .get(name)
+            .into_iter()
+            .flat_map(|hint| hint.extras.iter().map(Some));
+        std::iter::once(None)
+            .chain(extras)
+            .filter_map(|extra| dependencies::of(metadata, extra, &self.markers).ok())
+            .flatten()
+            .collect()
+    }
+
+    /// The version that the solver will probably take first.
+    fn likely(&self, name: &PackageName) -> Option<usize> {
+        let candidates = self.pages.get(name)?;
+        let versions = &candidates.versions;
+        let mut needs = self.hints.get(name).map_or(&[][..], |hint| &hint.needs);
+        let all = |version: &Version| needs.iter().all(|need| admit(&need.specifiers, version));
+        if !versions.iter().any(|candidate| all(&candidate.version)) {
+            // Some of them come from versions that were given up; the last one is of now.
+            needs = &needs[needs.len().saturating_sub(1)..];
+        }
+        let fits = |place: &usize| {
+            let version = &versions[*place].version;
+            needs.iter().all(|need| admit(&need.specifiers, version))
+        };
+        let locked = self.preferences.and_then(|lock| lock.packages.get(name));
+        if let Some(place) = locked.and_then(|package| candidates.position(&package.version))
+            && fits(&place)
+        {
+            return Some(place);
+        }
+        let lowest = match self.resolution {
+            Resolution::Highest => false,
+            Resolution::Lowest => true,
+            Resolution::LowestDirect => self.direct.contains(name),
+        };
+        let any = self.prerelease == Prerelease::Allow
+            || needs.iter().any(|need| names_prerelease(&need.specifiers));
+        let stable = |place: &usize| any || !versions[*place].version.any_prerelease();
+        let mut places: Vec<usize> = (0..versions.len()).collect();
+        if !lowest {
+            places.reverse();
+        }
+        let places = places.into_iter();
+        places
+            .clone()
+            .filter(fits)
+            .find(stable)
+            .or_else(|| places.clone().find(fits))
+    }
+}

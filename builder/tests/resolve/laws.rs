@@ -1,0 +1,1 @@
+//! Laws of the resolver, against a search that tries everything.

@@ -1,0 +1,5 @@
+//! The resolver against an index in memory: scenarios from files, and laws.
+
+mod laws;
+mod memory;
+mod scenarios;

@@ -1,0 +1,131 @@
+//! The story of a command over a [`Transport`]: requirements are built, a call is run.
+//!
+//! In: requests. Out: what came of them, while the console shows what happens on the way.
+
+use pyrun_core::protocol::{BuildRequest, Frame, Report, RunRequest};
+use pyrun_core::{BundleRecord, Code, Fault, LockHash};
+use serde_json::Value;
+
+use crate::console::{Console, Output};
+use crate::interrupt::{self, Interrupt};
+use crate::transport::{Answer, Transport};
+
+/// Asks on behalf of one command.
+pub struct Client<'a> {
+    transport: &'a dyn Transport,
+    console: &'a Console,
+    interrupt: Interrupt,
+}
+
+/// What a build came to.
+#[derive(Debug)]
+pub struct Built {
+    /// The bundle's name.
+    pub lock: LockHash,
+    /// The lock in full.
+    pub pylock: String,
+    /// The bundle, unless the lock alone was asked for.
+    pub record: Option<Box<BundleRecord>>,
+    /// Whether the lock was remembered.
+    pub remembered: bool,
+}
+
+/// What a run came to.
+#[derive(Debug)]
+pub struct Outcome {
+    /// The bundle it ran against.
+    pub lock: LockHash,
+    /// The result, or what failed.
+    pub result: Result<Value, Fault>,
+    /// What it cost.
+    pub report: Option<Report>,
+}
+
+impl<'a> Client<'a> {
+    /// A client that reaches builder and runner over `transport`.
+    pub fn new(transport: &'a dyn Transport, console: &'a Console, interrupt: Interrupt) -> Self {
+        Self { transport, console, interrupt }
+    }
+
+    /// Has requirements locked and built.
+    pub async fn build(&self, request: BuildRequest) -> Result<Built, Fault> {
+        let mut answer = self.transport.build(request);
+        let mut interrupt = self.interrupt.clone();
+        loop {
+            let frame = tokio::select! {
+                frame = next(&mut answer) => frame?,
+                () = interrupt.wait() => return Err(interrupt::fault()),
+            };
+            match frame {
+                Frame::Built { lock, pylock, record, remembered } => {
+                    return Ok(Built { lock, pylock, record, remembered });
+                }
+                Frame::Fault(fault) => return Err(fault),
+                frame => self.console.frame(&frame, Output::Function),
+            }
+        }
+    }
+
+    /// Has a bundle unpacked ahead of its first run.
+    pub async fn prepare(&self, lock: LockHash) -> Result<(), Fault> {
+        let mut answer = self.transport.prepare(lock);
+        let mut interrupt = self.interrupt.clone();
+        loop {
+            let frame = tokio::select! {
+                frame = next(&mut answer) => frame?,
+                () = interrupt.wait() => return Err(interrupt::fault()),
+            };
+            match frame {
+                Frame::Result { .. } => return Ok(()),
+                Frame::Fault(fault) => return Err(fault),
+                frame => self.console.frame(&frame, Output::Function),
+            }
+        }
+    }
+
+    /// Has requirements built and a call run against them. A bundle that turns out to be missing
+    /// or corrupt before anything ran is built again, once.
+    pub async fn run(
+        &self,
+        build: BuildRequest,
+        output: Output,
+        request: impl Fn(LockHash) -> RunRequest,
+    ) -> Result<Outcome, Fault> {
+        let built = self.build(build.clone()).await?;
+        let outcome = self.call(request(built.lock), output).await?;
+        match &outcome.result {
+            Err(fault) if fault.code == Code::BUNDLE_MISSING || fault.code == Code::BUNDLE_CORRUPT => {
+                let built = self.build(build).await?;
+                self.call(request(built.lock), output).await
+            }
+            _ => Ok(outcome),
+        }
+    }
+
+    /// Runs one call. The runner itself is told of an interrupt, and answers to the end.
+    async fn call(&self, request: RunRequest, output: Output) -> Result<Outcome, Fault> {
+        let lock = request.lock;
+        let mut answer = self.transport.run(request);
+        let mut result = None;
+        let mut report = None;
+        while let Some(frame) = answer.next().await {
+            match frame? {
+                Frame::Result { value } => result = Some(Ok(value)),
+                Frame::Fault(fault) => result = Some(Err(fault)),
+                Frame::Report(last) => report = Some(last),
+                frame => self.console.frame(&frame, output),
+            }
+        }
+        let result = result.ok_or_else(ended_early)?;
+        Ok(Outcome { lock, result, report })
+    }
+}
+
+async fn next(answer: &mut Answer) -> Result<Frame, Fault> {
+    answer.next().await.unwrap_or_else(|| Err(ended_early()))
+}
+
+fn ended_early() -> Fault {
+    Fault::new(Code::RUN_PROTOCOL, "the answer ended before its last frame")
+        .hint("run it again; nothing was stored that is not whole")
+}

@@ -1,0 +1,247 @@
+//! `pyrun cache`.
+
+use std::process::ExitCode;
+use std::time::{SystemTime, UNIX_EPOCH};
+
+use pyrun_core::Fault;
+use serde_json::json;
+
+use crate::args::{CacheCommand, CacheGcArgs, CacheLsArgs, CacheOneArgs, CacheRmArgs, CacheVerifyArgs, PlaceArgs, SortColumn};
+use crate::console::{Align, Console, Table, Tone, words};
+use crate::inventory::{Inventory, Limits, Row, Swept, Verdict};
+use crate::settings::{FileSettings, Place, units};
+
+/// Looks at what is kept, or cleans it up.
+pub async fn run(command: CacheCommand, console: &Console) -> Result<ExitCode, Fault> {
+    match command {
+        CacheCommand::Ls(args) => ls(&args, console).await,
+        CacheCommand::Info(args) => info(&args, console).await,
+        CacheCommand::Rm(args) => rm(&args, console).await,
+        CacheCommand::Gc(args) => gc(&args, console).await,
+        CacheCommand::Verify(args) => verify(&args, console).await,
+        CacheCommand::Dir(args) => {
+            console.out_line(&place(&args)?.cache.display().to_string());
+            Ok(ExitCode::SUCCESS)
+        }
+    }
+}
+
+fn place(args: &PlaceArgs) -> Result<Place, Fault> {
+    Place::resolve(args, &FileSettings::find(&super::here()?)?)
+}
+
+fn inventory(args: &PlaceArgs) -> Result<Inventory, Fault> {
+    Inventory::open(&place(args)?)
+}
+
+async fn ls(args: &CacheLsArgs, console: &Console) -> Result<ExitCode, Fault> {
+    let mut rows = inventory(&args.place)?.rows().await?;
+    sort(&mut rows, args.sort);
+    if args.reverse {
+        rows.reverse();
+    }
+    if console.is_json() {
+        for row in &rows {
+            console.out_line(&json!(row).to_string());
+        }
+        return Ok(ExitCode::SUCCESS);
+    }
+    if rows.is_empty() {
+        console.say("No bundles yet. `pyrun run` or `pyrun prewarm` builds one.");
+        return Ok(ExitCode::SUCCESS);
+    }
+    let mut table = Table::new(&[
+        ("HASH", Align::Left),
+        ("PYTHON", Align::Left),
+        ("PACKAGES", Align::Left),
+        ("SIZE", Align::Right),
+        ("BUILT", Align::Left),
+        ("LAST USED", Align::Left),
+        ("RUNS", Align::Right),
+    ]);
+    let now = now();
+    for row in &rows {
+        table.row(vec![
+            row.hash.0.short(),
+            row.python.clone(),
+            summary(&row.packages),
+            words::bytes(row.size),
+            words::ago(now.saturating_sub(row.built)),
+            row.used.map_or_else(|| "never".to_owned(), |used| words::ago(now.saturating_sub(used))),
+            words::grouped(row.runs),
+        ]);
+    }
+    console.table(&table);
+    let total = rows.iter().map(|row| row.size).sum();
+    console.say(&format!("{}, {}", words::count(rows.len() as u64, "bundle"), words::bytes(total)));
+    Ok(ExitCode::SUCCESS)
+}
+
+fn sort(rows: &mut [Row], column: SortColumn) {
+    use std::cmp::Reverse;
+
+    match column {
+        SortColumn::Hash => rows.sort_by_key(|row| row.hash),
+        SortColumn::Python => rows.sort_by_cached_key(|row| row.python.parse::<pep440_rs::Version>().ok()),
+        SortColumn::Packages => rows.sort_by_key(|row| Reverse(row.packages.len())),
+        SortColumn::Size => rows.sort_by_key(|row| Reverse(row.size)),
+        SortColumn::Built => rows.sort_by_key(|row| Reverse(row.built)),
+        SortColumn::Used => rows.sort_by_key(|row| Reverse((row.used, row.built))),
+        SortColumn::Runs => rows.sort_by_key(|row| Reverse(row.runs)),
+    }
+}
+
+/// How many packages, and the first few of them.
+fn summary(packages: &[String]) -> String {
+    const WIDTH: usize = 44;
+    let mut text = format!("{}", packages.len());
+    let mut shown = 0;
+    for package in packages {
+        let next = format!("{}{package}", if shown == 0 { ": " } else { ", " });
+        if text.len() + next.len() > WIDTH {
+            break;
+        }
+        text.push_str(&next);
+        shown += 1;
+    }
+    if shown < packages.len() {
+        text.push_str(if shown == 0 { "" } else { ", …" });
+    }
+    text
+}
+
+async fn info(args: &CacheOneArgs, console: &Console) -> Result<ExitCode, Fault> {
+    let inventory = inventory(&args.place)?;
+    let hash = inventory.find(&args.hash).await?;
+    let (row, record) = inventory.one(&hash).await?;
+    if console.is_json() {
+        console.out_line(&json!({ "bundle": row, "record": record }).to_string());
+        return Ok(ExitCode::SUCCESS);
+    }
+    let paint = console.paint_out();
+    let line = |name: &str, value: &str| console.out_line(&format!("{} {value}", paint.tone(Tone::Bold, &format!("{name:<9}"))));
+    line("hash", &hash.to_string());
+    line("target", &record.manifest.target);
+    line("size", &format!("{}, {} unpacked in {}", words::bytes(row.size), words::bytes(row.unpacked), words::count(record.manifest.files, "file")));
+    line("bytecode", if row.bytecode { "compiled" } else { "not yet: `pyrun prewarm` compiles it" });
+    line("unpacked", if row.here { "on this machine" } else { "not on this machine" });
+    line("built", &record.built);
+    line("runs", &words::grouped(row.runs));
+    console.out_line("");
+    let mut table = Table::new(&[
+        ("PACKAGE", Align::Left),
+        ("VERSION", Align::Left),
+        ("SIZE", Align::Right),
+        ("UNPACKED", Align::Right),
+        ("FILES", Align::Right),
+        ("NEEDS", Align::Left),
+    ]);
+    for segment in &record.manifest.segments {
+        let needs: Vec<String> = segment.depends.iter().map(ToString::to_string).collect();
+        table.row(vec![
+            segment.package.to_string(),
+            segment.version.to_string(),
+            words::bytes(segment.length),
+            words::bytes(segment.unpacked),
+            words::grouped(segment.files),
+            needs.join(", "),
+        ]);
+    }
+    console.table(&table);
+    Ok(ExitCode::SUCCESS)
+}
+
+async fn rm(args: &CacheRmArgs, console: &Console) -> Result<ExitCode, Fault> {
+    let inventory = inventory(&args.place)?;
+    let swept = if args.all {
+        inventory.remove_all().await?
+    } else {
+        let mut hashes = Vec::new();
+        for prefix in &args.hashes {
+            hashes.push(inventory.find(prefix).await?);
+        }
+        inventory.remove(&hashes).await?
+    };
+    Ok(show_swept(&swept, "Removed", console))
+}
+
+async fn gc(args: &CacheGcArgs, console: &Console) -> Result<ExitCode, Fault> {
+    let limits = Limits {
+        older_than: units::duration(&args.older_than)?,
+        max_size: args.max_size.as_deref().map(units::size).transpose()?,
+        dry_run: args.dry_run,
+    };
+    let swept = inventory(&args.place)?.sweep(limits).await?;
+    Ok(show_swept(&swept, if args.dry_run { "Would remove" } else { "Removed" }, console))
+}
+
+fn show_swept(swept: &Swept, verb: &str, console: &Console) -> ExitCode {
+    if console.is_json() {
+        console.out_line(&json!(swept).to_string());
+        return ExitCode::SUCCESS;
+    }
+    console.say(&format!(
+        "{verb} {} and {} in all, {}",
+        words::count(swept.bundles.len() as u64, "bundle"),
+        words::count(swept.objects, "object"),
+        words::bytes(swept.bytes)
+    ));
+    for hash in &swept.busy {
+        console.say(&format!("{} is in use and stays", hash.0.short()));
+    }
+    ExitCode::SUCCESS
+}
+
+async fn verify(args: &CacheVerifyArgs, console: &Console) -> Result<ExitCode, Fault> {
+    let inventory = inventory(&args.place)?;
+    let mut hashes = Vec::new();
+    for prefix in &args.hashes {
+        hashes.push(inventory.find(prefix).await?);
+    }
+    if hashes.is_empty() {
+        hashes = inventory.rows().await?.into_iter().map(|row| row.hash).collect();
+    }
+    let mut wrong = 0u64;
+    for hash in &hashes {
+        let verdict = inventory.verify(hash, args.rebuild).await?;
+        wrong += u64::from(matches!(verdict, Verdict::Wrong(_)));
+        show_verdict(hash.0.short().as_str(), &verdict, console);
+    }
+    if wrong > 0 {
+        console.say(&format!("{} set aside: the next run builds anew", words::count(wrong, "bundle")));
+        return Ok(ExitCode::from(pyrun_core::Exit::Infrastructure.status()));
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+fn show_verdict(hash: &str, verdict: &Verdict, console: &Console) {
+    let paint = console.paint_out();
+    let (tone, word, why) = match verdict {
+        Verdict::Good => (Tone::Good, "good", None),
+        Verdict::Wrong(why) => (Tone::Bad, "wrong", Some(why)),
+        Verdict::Unknown(why) => (Tone::Warn, "unknown", Some(why)),
+    };
+    if console.is_json() {
+        console.out_line(&json!({ "hash": hash, "verdict": word, "why": why }).to_string());
+        return;
+    }
+    let why = why.map_or_else(String::new, |why| format!(": {why}"));
+    console.out_line(&format!("{hash}  {}{why}", paint.tone(tone, word)));
+}
+
+fn now() -> u64 {
+    SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |time| time.as_secs())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_summary_fits_its_column() {
+        let names = |count: usize| (0..count).map(|n| format!("package{n} 1.0")).collect::<Vec<_>>();
+        assert_eq!(summary(&names(0)), "0");
+        assert_eq!(summary(&names(2)), "2: package0 1.0, package1 1.0");
+        assert!(summary(&names(30)).ends_with(", …"));
+    }
+}

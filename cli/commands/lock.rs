@@ -1,0 +1,35 @@
+//! `pyrun lock`.
+
+use std::process::ExitCode;
+
+use pyrun_core::protocol::Goal;
+use pyrun_core::{Code, Fault};
+use pyrun_runner::Surroundings;
+
+use crate::args::LockArgs;
+use crate::console::Console;
+use crate::inputs;
+use crate::session::Session;
+use crate::settings::FileSettings;
+
+/// Resolves one set of requirements and writes its lock.
+pub async fn run(args: LockArgs, console: &Console) -> Result<ExitCode, Fault> {
+    let inputs = inputs::read(&args.sources.sources)?;
+    let [input] = inputs.as_slice() else {
+        let names: Vec<&str> = inputs.iter().map(|input| input.name.as_str()).collect();
+        return Err(Fault::new(Code::USAGE, format!("a lock is for one set of requirements; these are {}", names.len()))
+            .cause(names.join(", "))
+            .hint("name one source, and one function of a script as `FILE:FUNCTION`"));
+    };
+    let file = FileSettings::find(&super::here()?)?;
+    let session = Session::open(&args.place, &args.resolve, &file, &input.wanted, Surroundings::function())?;
+    let built = session.client(console).build(session.build_request(&input.wanted, Goal::Lock)).await?;
+    match args.output {
+        Some(path) => {
+            super::write_output(&path, built.pylock.as_bytes())?;
+            console.say(&format!("Wrote {}", path.display()));
+        }
+        None => console.out(&built.pylock),
+    }
+    Ok(ExitCode::SUCCESS)
+}

@@ -1,0 +1,90 @@
+//! `pyrun run`.
+
+use std::path::Path;
+use std::process::ExitCode;
+
+use pyrun_core::protocol::{Entry, Goal, Limits, PROTOCOL, RunRequest};
+use pyrun_core::{Code, Fault};
+use pyrun_runner::Surroundings;
+
+use crate::args::RunArgs;
+use crate::client::Outcome;
+use crate::console::{Console, Output, value_text};
+use crate::inputs::script::{self, Call};
+use crate::inputs::{Wanted, read_text};
+use crate::session::Session;
+use crate::settings::{FileSettings, units};
+
+/// Runs a function or a program.
+pub async fn run(args: RunArgs, console: &Console) -> Result<ExitCode, Fault> {
+    let file = FileSettings::find(&super::here()?)?;
+    let call = script::call(&args.command, args.input.as_deref())?;
+    let limits = limits(&args, &call, &file)?;
+    let wanted = match &args.lock {
+        Some(path) => Wanted::Lock(read_text(&path.to_string_lossy())?),
+        None => Wanted::Requirements(call.requirements.clone()),
+    };
+    let (output, surroundings) = match call.entry {
+        Entry::Function { .. } => (Output::Function, Surroundings::function()),
+        Entry::Program { .. } => (Output::Program, Surroundings::program(&super::here()?, Path::new(&call.script.path))),
+    };
+    let session = Session::open(&args.place, &args.resolve, &file, &wanted, surroundings)?;
+    let build = session.build_request(&wanted, Goal::Bundle);
+    let outcome = session
+        .client(console)
+        .run(build, output, |lock| RunRequest {
+            protocol: PROTOCOL,
+            lock,
+            script: call.script.clone(),
+            entry: call.entry.clone(),
+            limits: limits.clone(),
+            env: std::collections::BTreeMap::new(),
+        })
+        .await?;
+    session.finish_behind(&outcome.lock).await;
+    show(outcome, &args, output, console)
+}
+
+/// Flags and environment win over the script's own options, those over `pyrun.toml`.
+fn limits(args: &RunArgs, call: &Call, file: &FileSettings) -> Result<Limits, Fault> {
+    let timeout = |text: &String| units::duration(text).map(|time| u64::try_from(time.as_millis()).unwrap_or(u64::MAX).max(1));
+    let memory = |text: &String| units::size(text);
+    let own = |text: &Option<String>, read: &dyn Fn(&String) -> Result<u64, Fault>| text.as_ref().map(read).transpose();
+    Ok(Limits {
+        timeout_ms: own(&args.timeout, &timeout)?.or(call.timeout_ms).or(own(&file.timeout, &timeout)?),
+        memory_bytes: own(&args.memory, &memory)?.or(call.memory_bytes).or(own(&file.memory, &memory)?),
+        result_bytes: None,
+    })
+}
+
+/// Hands the outcome to the console, and gives the exit status.
+fn show(outcome: Outcome, args: &RunArgs, output: Output, console: &Console) -> Result<ExitCode, Fault> {
+    let status = match &outcome.result {
+        Ok(value) => {
+            match &args.output {
+                Some(path) => super::write_output(path, format!("{}\n", value_text(value)).as_bytes())?,
+                None => console.result(value),
+            }
+            0
+        }
+        Err(fault) => {
+            console.fault(fault);
+            exit_status(fault, output)
+        }
+    };
+    if let Some(report) = &outcome.report {
+        console.report(report);
+    }
+    Ok(ExitCode::from(status))
+}
+
+/// A program's own status is pyrun's; a function's failure is 1 whatever it exits with.
+fn exit_status(fault: &Fault, output: Output) -> u8 {
+    match fault.status {
+        Some(status) if output == Output::Program && fault.code == Code::RUN_EXITED => {
+            // As a shell sees it: the low eight bits.
+            status.to_le_bytes()[0]
+        }
+        _ => fault.exit().status(),
+    }
+}

@@ -1,0 +1,244 @@
+//! The only code that prints.
+//!
+//! In: frames, faults and tables. Out: the result on standard output; everything else on standard
+//! error. With `--format json` every frame is a line on standard output. Never: decides anything.
+
+mod progress;
+mod style;
+mod table;
+mod value;
+pub mod words;
+
+use std::io::{self, IsTerminal, Write};
+use std::sync::{Mutex, MutexGuard, PoisonError};
+
+use pyrun_core::protocol::{Frame, Report, StartKind, Stream};
+use pyrun_core::{Event, Fault, Phase};
+
+use crate::args::{Color, Format, OutputArgs};
+use crate::report;
+
+use progress::Progress;
+pub use style::{Paint, Tone};
+pub use table::{Align, Table};
+pub use value::to_text as value_text;
+
+/// How much is said.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+enum Level {
+    Quiet,
+    Normal,
+    Verbose,
+}
+
+/// Where all output goes through.
+#[derive(Debug)]
+pub struct Console {
+    format: Format,
+    level: Level,
+    /// Colour on standard error.
+    paint: Paint,
+    /// Colour on standard output.
+    paint_out: Paint,
+    progress: Mutex<Progress>,
+}
+
+/// Where a script's own output goes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Output {
+    /// A function: what it prints goes to standard error, its result to standard output.
+    Function,
+    /// A program: its streams are pyrun's own.
+    Program,
+}
+
+impl Console {
+    /// A console as the arguments ask for it.
+    pub fn new(args: &OutputArgs) -> Self {
+        let level = match (args.quiet, args.verbose) {
+            (true, _) => Level::Quiet,
+            (_, true) => Level::Verbose,
+            _ => Level::Normal,
+        };
+        let choice = |auto: anstream::ColorChoice| match args.color {
+            Color::Always => Paint::on(),
+            Color::Never => Paint::off(),
+            Color::Auto if auto == anstream::ColorChoice::Never => Paint::off(),
+            Color::Auto => Paint::on(),
+        };
+        let paint = choice(anstream::AutoStream::choice(&io::stderr()));
+        let live = args.format == Format::Text
+            && level != Level::Quiet
+            && io::stderr().is_terminal()
+            && std::env::var_os("TERM").is_none_or(|term| term != "dumb");
+        Self {
+            format: args.format,
+            level,
+            paint_out: choice(anstream::AutoStream::choice(&io::stdout())),
+            progress: Mutex::new(Progress::new(live, paint)),
+            paint,
+        }
+    }
+
+    /// Whether programs read the output.
+    pub fn is_json(&self) -> bool {
+        self.format == Format::Json
+    }
+
+    /// The paint for standard output.
+    pub fn paint_out(&self) -> Paint {
+        self.paint_out
+    }
+
+    fn progress(&self) -> MutexGuard<'_, Progress> {
+        self.progress.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Shows one frame of an answer.
+    pub fn frame(&self, frame: &Frame, output: Output) {
+        if self.is_json() {
+            // A build's own end is the business of whoever asked for it.
+            if !matches!(frame, Frame::Built { .. }) {
+                self.out(&frame.to_line());
+            }
+            return;
+        }
+        match frame {
+            Frame::Phase(event) => self.event(event),
+            Frame::Log { stream, text, newline, .. } => self.log(*stream, text, *newline, output),
+            Frame::Yield { value } => self.out_line(&value_text(value)),
+            _ => {}
+        }
+    }
+
+    /// Shows an event of the builder or the runner.
+    pub fn event(&self, event: &Event) {
+        if self.is_json() {
+            self.out(&Frame::Phase(event.clone()).to_line());
+            return;
+        }
+        match event {
+            Event::Warning { message } => self.note(Tone::Warn, "warning", message),
+            Event::Finished { phase, micros, bytes, items } => {
+                self.progress().finish(*phase);
+                if let Some(line) = words::finished(*phase, *micros, *bytes, *items) {
+                    self.say(&line);
+                }
+            }
+            Event::Started { phase } => self.progress().start(*phase),
+            Event::Progress { phase, done, total, item } => {
+                self.progress().update(*phase, *done, *total, item);
+            }
+            Event::Other => {}
+        }
+    }
+
+    fn log(&self, stream: Stream, text: &str, newline: bool, output: Output) {
+        let end = if newline { "\n" } else { "" };
+        let mut progress = self.progress();
+        progress.clear();
+        if output == Output::Program && stream == Stream::Stdout {
+            write_all(&mut io::stdout().lock(), &format!("{text}{end}"));
+        } else {
+            write_all(&mut io::stderr().lock(), &format!("{text}{end}"));
+        }
+    }
+
+    /// Shows what a run cost.
+    pub fn report(&self, report: &Report) {
+        if self.is_json() {
+            self.out(&Frame::Report(report.clone()).to_line());
+            return;
+        }
+        self.progress().clear();
+        for note in &report.notes {
+            self.note(Tone::Dim, "note", note);
+        }
+        if self.level < Level::Verbose {
+            return;
+        }
+        let mut parts: Vec<String> = report
+            .phases
+            .iter()
+            .map(|cost| format!("{} {}", cost.phase.as_str(), words::duration(cost.micros)))
+            .collect();
+        parts.push(format!("{} in all", words::duration(report.micros)));
+        if report.peak_memory_bytes > 0 {
+            parts.push(format!("{} of memory", words::bytes(report.peak_memory_bytes)));
+        }
+        let start = match report.start {
+            StartKind::Cold => "cold start",
+            StartKind::Fresh => "bundle was here",
+            _ => "nothing ran",
+        };
+        self.say(&format!("{start}: {}", parts.join(", ")));
+    }
+
+    /// Shows the result of a function on standard output.
+    pub fn result(&self, value: &serde_json::Value) {
+        if self.is_json() {
+            self.out(&Frame::Result { value: value.clone() }.to_line());
+        } else if !value.is_null() {
+            self.out_line(&value_text(value));
+        }
+    }
+
+    /// Shows a fault, on standard error; for programs, as a frame.
+    pub fn fault(&self, fault: &Fault) {
+        self.progress().clear();
+        if self.is_json() {
+            self.out(&Frame::Fault(fault.clone()).to_line());
+        } else {
+            write_all(&mut io::stderr().lock(), &report::render(fault, self.paint));
+        }
+    }
+
+    /// Says one dim line on standard error, unless quiet.
+    pub fn say(&self, line: &str) {
+        if self.level > Level::Quiet && !self.is_json() {
+            let mut progress = self.progress();
+            progress.clear();
+            write_all(&mut io::stderr().lock(), &format!("{}\n", self.paint.tone(Tone::Dim, line)));
+        }
+    }
+
+    fn note(&self, tone: Tone, word: &str, text: &str) {
+        if self.level > Level::Quiet && !self.is_json() {
+            let mut progress = self.progress();
+            progress.clear();
+            let line = format!("{}: {text}\n", self.paint.tone(tone, word));
+            write_all(&mut io::stderr().lock(), &line);
+        }
+    }
+
+    /// One line on standard output.
+    pub fn out_line(&self, text: &str) {
+        self.out(&format!("{text}\n"));
+    }
+
+    /// Text on standard output, as it is.
+    pub fn out(&self, text: &str) {
+        self.progress().clear();
+        write_all(&mut io::stdout().lock(), text);
+    }
+
+    /// A table on standard output.
+    pub fn table(&self, table: &Table) {
+        self.out(&table.render(self.paint_out));
+    }
+
+    /// Takes the live line away for good.
+    pub fn close(&self) {
+        self.progress().clear();
+    }
+}
+
+/// A reader that went away (`pyrun … | head`) is no reason to fail.
+fn write_all(stream: &mut impl Write, text: &str) {
+    let _ = stream.write_all(text.as_bytes()).and_then(|()| stream.flush());
+}
+
+/// Whether a phase is worth a live line: those that may take long.
+fn is_shown(phase: Phase) -> bool {
+    !matches!(phase, Phase::Start | Phase::Import | Phase::Call | Phase::Other)
+}

@@ -1,0 +1,106 @@
+//! Numbers as people read them.
+
+use pyrun_core::Phase;
+
+/// A duration from microseconds: `340µs`, `12ms`, `1.2s`, `2m 05s`.
+pub fn duration(micros: u64) -> String {
+    match micros {
+        0..1_000 => format!("{micros}µs"),
+        1_000..1_000_000 => format!("{}ms", micros / 1_000),
+        1_000_000..60_000_000 => format!("{}.{}s", micros / 1_000_000, micros / 100_000 % 10),
+        _ => format!("{}m {:02}s", micros / 60_000_000, micros / 1_000_000 % 60),
+    }
+}
+
+/// A size from bytes, in powers of 1000: `812 B`, `45.2 MB`.
+pub fn bytes(count: u64) -> String {
+    const UNITS: [&str; 5] = ["kB", "MB", "GB", "TB", "PB"];
+    if count < 1000 {
+        return format!("{count} B");
+    }
+    let mut scaled = count as f64 / 1000.0;
+    let mut unit = 0;
+    // 999.95 would be shown as 1000.0.
+    while scaled >= 999.95 && unit + 1 < UNITS.len() {
+        scaled /= 1000.0;
+        unit += 1;
+    }
+    format!("{scaled:.1} {}", UNITS[unit])
+}
+
+/// A count with its noun: `1 package`, `1,832 files`.
+pub fn count(number: u64, noun: &str) -> String {
+    let plural = if number == 1 { "" } else { "s" };
+    format!("{} {noun}{plural}", grouped(number))
+}
+
+/// A number with its thousands apart.
+pub fn grouped(number: u64) -> String {
+    let digits = number.to_string();
+    let mut text = String::with_capacity(digits.len() + digits.len() / 3);
+    for (index, digit) in digits.chars().enumerate() {
+        if index > 0 && (digits.len() - index).is_multiple_of(3) {
+            text.push(',');
+        }
+        text.push(digit);
+    }
+    text
+}
+
+/// How long ago, from seconds.
+pub fn ago(seconds: u64) -> String {
+    match seconds {
+        0..60 => "just now".to_owned(),
+        60..3600 => format!("{}m ago", seconds / 60),
+        3600..86_400 => format!("{}h ago", seconds / 3600),
+        _ => format!("{}d ago", seconds / 86_400),
+    }
+}
+
+/// What a phase is doing, for the live line.
+pub fn doing(phase: Phase) -> &'static str {
+    match phase {
+        Phase::Resolve => "Resolving",
+        Phase::Wait => "Waiting for another build of the same bundle",
+        Phase::Download => "Downloading",
+        Phase::Splice => "Building the bundle",
+        Phase::Compile => "Compiling bytecode",
+        Phase::Fetch => "Fetching the bundle",
+        Phase::Extract => "Unpacking",
+        Phase::Start | Phase::Import | Phase::Call | Phase::Other => "Running",
+    }
+}
+
+/// What a phase did, for the line that stays; `None` when it is not worth one.
+pub fn finished(phase: Phase, micros: u64, size: u64, items: u64) -> Option<String> {
+    let time = duration(micros);
+    let (size, amount) = (bytes(size), size);
+    match phase {
+        Phase::Resolve => Some(format!("Resolved {} in {time}", count(items, "package"))),
+        Phase::Download if items > 0 => Some(format!("Downloaded {}, {size}, in {time}", count(items, "wheel"))),
+        Phase::Splice => Some(format!("Built a bundle of {}, {size}, in {time}", count(items, "package"))),
+        Phase::Compile if items > 0 => Some(format!("Compiled bytecode of {} in {time}", count(items, "package"))),
+        Phase::Fetch if amount > 0 => Some(format!("Fetched {size} in {time}")),
+        Phase::Extract if items > 0 => Some(format!("Unpacked {}, {size}, in {time}", count(items, "file"))),
+        _ => None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn durations_read_well() {
+        let shown: Vec<_> = [0, 999, 12_400, 1_250_000, 125_000_000].map(duration).into();
+        assert_eq!(shown, ["0µs", "999µs", "12ms", "1.2s", "2m 05s"]);
+    }
+
+    #[test]
+    fn sizes_read_well() {
+        let shown: Vec<_> = [0, 999, 1_000, 45_230_000, 999_999_999].map(bytes).into();
+        assert_eq!(shown, ["0 B", "999 B", "1.0 kB", "45.2 MB", "1.0 GB"]);
+        assert_eq!(count(1, "file"), "1 file");
+        assert_eq!(count(1_234_567, "file"), "1,234,567 files");
+    }
+}

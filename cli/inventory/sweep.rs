@@ -1,0 +1,189 @@
+//! Removing: one bundle, or all that is old and all that nothing refers to.
+
+use std::collections::BTreeSet;
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
+use pyrun_core::{Fault, Lock, LockHash};
+use pyrun_runner::warm::Removal;
+use pyrun_store::{Key, Store as _, catalog};
+use serde::Serialize;
+
+use super::{Inventory, Row, record_hash};
+
+/// What is written less than this ago may belong to a build that goes on at the moment.
+const YOUNG: Duration = Duration::from_secs(3600);
+
+/// What may stay.
+#[derive(Debug, Clone, Copy)]
+pub struct Limits {
+    /// Bundles used or built within this time stay.
+    pub older_than: Duration,
+    /// The most that bundles may take together, in bytes.
+    pub max_size: Option<u64>,
+    /// Only say what would go.
+    pub dry_run: bool,
+}
+
+/// What went.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
+pub struct Swept {
+    /// Bundles that went.
+    pub bundles: Vec<LockHash>,
+    /// Bundles that should have gone but are in use.
+    pub busy: Vec<LockHash>,
+    /// Objects that went, those of the bundles included.
+    pub objects: u64,
+    /// Their bytes.
+    pub bytes: u64,
+}
+
+impl Inventory {
+    /// Removes bundles and what was made from them; their wheels stay for the next.
+    pub async fn remove(&self, hashes: &[LockHash]) -> Result<Swept, Fault> {
+        let mut swept = Swept::default();
+        for hash in hashes {
+            self.remove_bundle(hash, false, &mut swept).await?;
+        }
+        Ok(swept)
+    }
+
+    /// Removes everything that is not in use.
+    pub async fn remove_all(&self) -> Result<Swept, Fault> {
+        let mut swept = Swept::default();
+        for row in self.rows().await? {
+            self.remove_bundle(&row.hash, false, &mut swept).await?;
+        }
+        let keep = self.kept(&swept.busy).await?;
+        for prefix in [catalog::LOCKS, catalog::WHEELS, catalog::BYTECODE, catalog::BUNDLES] {
+            self.remove_objects(prefix, |key| keep.contains(key), Duration::ZERO, false, &mut swept).await?;
+        }
+        Ok(swept)
+    }
+
+    /// Removes the bundles that are over the limits, then what no bundle refers to.
+    pub async fn sweep(&self, limits: Limits) -> Result<Swept, Fault> {
+        let mut swept = Swept::default();
+        let mut rows = self.rows().await?;
+        rows.sort_by_key(last_seen);
+        let mut total: u64 = rows.iter().map(|row| row.size).sum();
+        let oldest = now().saturating_sub(limits.older_than.as_secs());
+        for row in &rows {
+            let over = limits.max_size.is_some_and(|most| total > most);
+            if last_seen(row) >= oldest && !over {
+                continue;
+            }
+            if self.remove_bundle(&row.hash, limits.dry_run, &mut swept).await? {
+                total -= row.size;
+            }
+        }
+        let stay: Vec<LockHash> =
+            rows.iter().map(|row| row.hash).filter(|hash| !swept.bundles.contains(hash)).collect();
+        let keep = self.kept(&stay).await?;
+        for prefix in [catalog::WHEELS, catalog::BYTECODE] {
+            self.remove_objects(prefix, |key| keep.contains(key), YOUNG, limits.dry_run, &mut swept).await?;
+        }
+        self.remove_locks(&stay, limits, &mut swept).await?;
+        if !limits.dry_run {
+            self.store.sweep().await?;
+            self.warm.sweep()?;
+        }
+        Ok(swept)
+    }
+
+    /// The keys of all that these bundles were made from, and of the bundles themselves.
+    async fn kept(&self, bundles: &[LockHash]) -> Result<BTreeSet<String>, Fault> {
+        let mut keys = BTreeSet::new();
+        for hash in bundles {
+            keys.insert(catalog::bundle(hash).to_string());
+            keys.insert(catalog::bundle_record(hash).to_string());
+            let Some(record) = self.record(hash).await? else { continue };
+            for segment in &record.manifest.segments {
+                keys.insert(catalog::wheel(&segment.wheel_sha256).to_string());
+            }
+        }
+        // Bytecode stays with its wheel, whatever interpreter it is for.
+        let wheels: Vec<String> = keys
+            .iter()
+            .filter_map(|key| key.strip_prefix(catalog::WHEELS)?.strip_suffix(".whl"))
+            .map(|digest| format!("{}{digest}/", catalog::BYTECODE))
+            .collect();
+        for folder in wheels {
+            keys.extend(self.store.list(&folder).await?.into_iter().map(|entry| entry.key.to_string()));
+        }
+        Ok(keys)
+    }
+
+    /// Whether the bundle went (or would have gone): one in use stays.
+    async fn remove_bundle(&self, hash: &LockHash, dry_run: bool, swept: &mut Swept) -> Result<bool, Fault> {
+        if !dry_run && self.warm.remove(hash)? == Removal::Busy {
+            swept.busy.push(*hash);
+            return Ok(false);
+        }
+        // The record first: whoever finds it must find the bundle.
+        let mut keys: Vec<(Key, u64)> = Vec::new();
+        for entry in self.store.list(&format!("{}{hash}", catalog::BUNDLES)).await? {
+            keys.push((entry.key, entry.meta.size));
+        }
+        keys.sort_by_key(|(key, _)| record_hash(key.as_str()).is_none());
+        for (key, size) in keys {
+            if !dry_run {
+                self.store.delete(&key).await?;
+            }
+            swept.objects += 1;
+            swept.bytes += size;
+        }
+        swept.bundles.push(*hash);
+        Ok(true)
+    }
+
+    async fn remove_objects(
+        &self,
+        prefix: &str,
+        keep: impl Fn(&str) -> bool,
+        young: Duration,
+        dry_run: bool,
+        swept: &mut Swept,
+    ) -> Result<(), Fault> {
+        let newest = now().saturating_sub(young.as_secs());
+        for entry in self.store.list(prefix).await? {
+            if keep(entry.key.as_str()) || (!young.is_zero() && entry.meta.modified > newest) {
+                continue;
+            }
+            if !dry_run {
+                self.store.delete(&entry.key).await?;
+            }
+            swept.objects += 1;
+            swept.bytes += entry.meta.size;
+        }
+        Ok(())
+    }
+
+    /// Locks that are old and whose bundle is gone.
+    async fn remove_locks(&self, stay: &[LockHash], limits: Limits, swept: &mut Swept) -> Result<(), Fault> {
+        let oldest = now().saturating_sub(limits.older_than.as_secs());
+        for entry in self.store.list(catalog::LOCKS).await? {
+            if entry.meta.modified >= oldest {
+                continue;
+            }
+            let text = self.store.get(&entry.key, None).await?.unwrap_or_default();
+            let lock = Lock::from_toml(&String::from_utf8_lossy(&text), None);
+            if lock.is_ok_and(|lock| stay.contains(&lock.hash())) {
+                continue;
+            }
+            if !limits.dry_run {
+                self.store.delete(&entry.key).await?;
+            }
+            swept.objects += 1;
+            swept.bytes += entry.meta.size;
+        }
+        Ok(())
+    }
+}
+
+fn last_seen(row: &Row) -> u64 {
+    row.used.unwrap_or(0).max(row.built)
+}
+
+fn now() -> u64 {
+    SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |time| time.as_secs())
+}

@@ -1,0 +1,148 @@
+//! The builder and the runner in this very process.
+//!
+//! In: requests. Out: the lines that a remote side would send. Never: knows a way to build or run
+//! that the two libraries do not.
+
+use std::sync::Arc;
+
+use pyrun_builder::{Builder, Locked};
+use pyrun_core::protocol::{BuildRequest, Frame, Goal, PROTOCOL, RunRequest};
+use pyrun_core::{Event, Events, Fault, Lock, LockHash};
+use pyrun_runner::interpreter::Interpreter;
+use pyrun_runner::{Runner, Surroundings};
+use tokio::sync::{mpsc, watch};
+
+use super::{Answer, Transport};
+use crate::background;
+
+/// Reaches the libraries directly.
+#[derive(Debug)]
+pub struct Local {
+    builder: Arc<Builder>,
+    runner: Arc<Runner>,
+    interpreter: Interpreter,
+    surroundings: Surroundings,
+    interrupt: watch::Receiver<bool>,
+}
+
+impl Local {
+    /// A transport to a builder and a runner on this machine.
+    pub fn new(
+        builder: Builder,
+        runner: Runner,
+        interpreter: Interpreter,
+        surroundings: Surroundings,
+        interrupt: watch::Receiver<bool>,
+    ) -> Self {
+        Self { builder: builder.into(), runner: runner.into(), interpreter, surroundings, interrupt }
+    }
+}
+
+impl Transport for Local {
+    fn build(&self, request: BuildRequest) -> Answer {
+        let builder = Arc::clone(&self.builder);
+        let interpreter = self.interpreter.clone();
+        Answer::new(async move |lines| {
+            hello(&lines).await;
+            let last = match build(&builder, &interpreter, request, &lines).await {
+                Ok(built) => built,
+                Err(fault) => Frame::Fault(fault),
+            };
+            let _ = lines.send(last.to_line()).await;
+        })
+    }
+
+    fn prepare(&self, lock: LockHash) -> Answer {
+        let runner = Arc::clone(&self.runner);
+        Answer::new(async move |lines| {
+            hello(&lines).await;
+            let (frames, mut spoken) = mpsc::channel::<Frame>(64);
+            let work = async move {
+                let prepared = runner.prepare(&lock, &frames).await;
+                let last = prepared.map_or_else(Frame::Fault, |()| Frame::Result { value: serde_json::Value::Null });
+                let _ = frames.send(last).await;
+            };
+            tokio::join!(work, pass_on(&mut spoken, &lines));
+        })
+    }
+
+    fn run(&self, request: RunRequest) -> Answer {
+        let runner = Arc::clone(&self.runner);
+        let surroundings = self.surroundings.clone();
+        let interrupt = self.interrupt.clone();
+        Answer::new(async move |lines| {
+            hello(&lines).await;
+            let (frames, mut spoken) = mpsc::channel::<Frame>(64);
+            let run = async move {
+                runner.run(&request, &surroundings, &frames, interrupt).await;
+            };
+            tokio::join!(run, pass_on(&mut spoken, &lines));
+        })
+    }
+}
+
+async fn pass_on(spoken: &mut mpsc::Receiver<Frame>, lines: &mpsc::Sender<String>) {
+    while let Some(frame) = spoken.recv().await {
+        if lines.send(frame.to_line()).await.is_err() {
+            // Nobody listens: the run is taken back with the channel.
+            spoken.close();
+            return;
+        }
+    }
+}
+
+async fn hello(lines: &mpsc::Sender<String>) {
+    let hello = Frame::Hello { protocol: PROTOCOL, version: env!("CARGO_PKG_VERSION").to_owned() };
+    let _ = lines.send(hello.to_line()).await;
+}
+
+/// Builds, passing on what the builder says, and gives the last frame.
+async fn build(
+    builder: &Builder,
+    interpreter: &Interpreter,
+    request: BuildRequest,
+    lines: &mpsc::Sender<String>,
+) -> Result<Frame, Fault> {
+    let (sender, mut spoken) = mpsc::unbounded_channel::<Event>();
+    let work = async move {
+        let tell = move |event| {
+            // Nobody listens any more only when the question was taken back.
+            let _ = sender.send(event);
+        };
+        steps(builder, interpreter, request, &tell).await
+    };
+    let pass_on = async {
+        while let Some(event) = spoken.recv().await {
+            if lines.send(Frame::Phase(event).to_line()).await.is_err() {
+                return;
+            }
+        }
+    };
+    let (built, ()) = tokio::join!(work, pass_on);
+    built
+}
+
+async fn steps(
+    builder: &Builder,
+    interpreter: &Interpreter,
+    request: BuildRequest,
+    events: Events<'_>,
+) -> Result<Frame, Fault> {
+    let locked = match &request.pylock {
+        Some(text) => Locked { lock: Lock::from_toml(text, Some(&request.request.target))?, remembered: true },
+        None => builder.lock(&request.request, request.freshness, events).await?,
+    };
+    let record = match request.goal {
+        Goal::Lock => None,
+        Goal::Bundle | Goal::Bytecode => Some(builder.bundle(&locked.lock, events).await?),
+    };
+    if let (Goal::Bytecode, Some(record)) = (request.goal, &record) {
+        builder.bytecode(record, &background::compiler(interpreter), events).await?;
+    }
+    Ok(Frame::Built {
+        lock: locked.lock.hash(),
+        pylock: locked.lock.to_toml(),
+        record: record.map(Box::new),
+        remembered: locked.remembered,
+    })
+}

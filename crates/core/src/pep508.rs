@@ -1,0 +1,130 @@
+//! Requirements from text that anyone may have written.
+//!
+//! In: a PEP 508 requirement, from a script or from a wheel's METADATA. Out: the requirement, or
+//! why it is none and where. Never: a panic, a deep stack or a look at the environment, to which
+//! the parser behind it can be led: what would do so is refused before.
+
+use std::str::FromStr as _;
+
+use pep508_rs::Requirement;
+
+/// Longer than any requirement that is published; marker trees grow faster than their text.
+const LONGEST: usize = 16 << 10;
+/// Each bracket of a marker is a level of the parser's stack.
+const BRACKETS: usize = 100;
+
+/// Text that is not a requirement.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("{reason}")]
+pub struct RequirementError {
+    /// Why.
+    pub reason: String,
+    /// Where, in bytes of the text.
+    pub start: usize,
+    /// How many bytes of it.
+    pub length: usize,
+}
+
+/// Parses a requirement (PEP 508).
+pub fn parse_requirement(text: &str) -> Result<Requirement, RequirementError> {
+    refuse_what_breaks(text)?;
+    Requirement::from_str(text).map_err(|error| {
+        let reason = error.message.to_string();
+        RequirementError {
+            reason: reason.lines().next().unwrap_or_default().to_owned(),
+            start: error.start,
+            length: error.len,
+        }
+    })
+}
+
+fn refuse_what_breaks(text: &str) -> Result<(), RequirementError> {
+    let refuse = |reason: &str, start, length| {
+        Err(RequirementError {
+            reason: reason.to_owned(),
+            start,
+            length,
+        })
+    };
+    if text.len() > LONGEST {
+        return refuse("it is too long", 0, text.len());
+    }
+    if let Some((at, _)) = text.match_indices('(').nth(BRACKETS) {
+        return refuse("it has too many brackets", at, 1);
+    }
+    // The parser would put in the variable's value, on whichever machine it runs.
+    if let Some(at) = text.find("${") {
+        return refuse("variables can't be used", at, 2);
+    }
+    if let Some((start, name)) = names(text)
+        .into_iter()
+        .find(|(_, name)| name.ends_with(['-', '_', '.']))
+    {
+        let reason = format!("`{name}` must end with a letter or a digit");
+        return refuse(&reason, start, name.len());
+    }
+    Ok(())
+}
+
+/// The name and the extras, each with its place.
+fn names(text: &str) -> Vec<(usize, &str)> {
+    let is_part = |each: char| each.is_ascii_alphanumeric() || "-_.".contains(each);
+    let start = text.len() - text.trim_start().len();
+    let end = text[start..]
+        .find(|each| !is_part(each))
+        .map_or(text.len(), |end| start + end);
+    let mut names = vec![(start, &text[start..end])];
+    let rest = text[end..].trim_start();
+    if let Some(inside) = rest.strip_prefix('[') {
+        let mut at = text.len() - inside.len();
+        let extras = inside.split(']').next().unwrap_or_default();
+        for extra in extras.split(',') {
+            let blank = extra.len() - extra.trim_start().len();
+            names.push((at + blank, extra.trim()));
+            at += extra.len() + 1;
+        }
+    }
+    names
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_would_break_the_parser_is_refused_at_its_place() {
+        for (text, start, length) in [
+            ("a- ", 0, 2),
+            (" a_>=2", 1, 2),
+            ("a.; os_name == 'x'", 0, 2),
+            ("a [b, c-]", 6, 2),
+            ("a[b_,c]==1", 2, 2),
+            ("a @ file:///${HOME}", 12, 2),
+            ("", 0, 1),
+            ("a b", 2, 1),
+        ] {
+            let error = parse_requirement(text).expect_err(text);
+            assert_eq!(
+                (error.start, error.length),
+                (start, length),
+                "{text}: {error}"
+            );
+        }
+        let deep = format!("a; {}os_name == 'x'{}", "(".repeat(5000), ")".repeat(5000));
+        assert!(parse_requirement(&deep).is_err());
+        assert!(parse_requirement(&"a".repeat(LONGEST + 1)).is_err());
+    }
+
+    #[test]
+    fn requirements_are_read() {
+        for text in [
+            "Requests[socks, use-chardet.on_py3] >=2,<3 ; python_version < '3.12'",
+            " a ",
+            "a[]",
+            "a (>=1)",
+            "a @ https://example.org/a-1-py3-none-any.whl",
+        ] {
+            assert!(parse_requirement(text).is_ok(), "{text}");
+        }
+    }
+}

@@ -1,1 +1,0 @@
-//! Python interpreters on this machine: found, asked once, remembered.

@@ -1,1 +1,0 @@
-//! A bundle to a folder: parallel, verified, safe against hostile archives.

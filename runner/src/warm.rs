@@ -1,1 +1,0 @@
-//! The bundles that are unpacked on this machine.

@@ -1,0 +1,133 @@
+//! The variables that a run sees.
+//!
+//! In: this process's variables, the run's folder, and what the request adds. Out: the whole
+//! environment of the run. Never: lets a variable through that is not on the list, so that no
+//! credential of the host reaches the user's code by accident.
+
+use std::collections::BTreeMap;
+use std::ffi::OsString;
+use std::path::Path;
+
+/// What is passed on from this process.
+const PASSED: &[&str] = &[
+    "PATH",
+    "LANG",
+    "LANGUAGE",
+    "TZ",
+    "TERM",
+    "COLUMNS",
+    "NO_COLOR",
+    "SSL_CERT_FILE",
+    "SSL_CERT_DIR",
+    "REQUESTS_CA_BUNDLE",
+    "CURL_CA_BUNDLE",
+    "http_proxy",
+    "https_proxy",
+    "all_proxy",
+    "no_proxy",
+    "HTTP_PROXY",
+    "HTTPS_PROXY",
+    "ALL_PROXY",
+    "NO_PROXY",
+    "LD_LIBRARY_PATH",
+];
+
+/// What is passed on only to a run in the user's own folder.
+const PASSED_AT_HOME: &[&str] = &["HOME", "USER", "LOGNAME", "TMPDIR", "XDG_CACHE_HOME"];
+
+/// The environment, in the order of its names.
+pub(super) fn of_run(
+    ours: impl IntoIterator<Item = (OsString, OsString)>,
+    fresh: Option<&Path>,
+    site: Option<&Path>,
+    added: &BTreeMap<String, String>,
+) -> Vec<(OsString, OsString)> {
+    let mut variables: BTreeMap<OsString, OsString> = ours
+        .into_iter()
+        .filter(|(name, _)| {
+            name.to_str().is_some_and(|name| {
+                PASSED.contains(&name)
+                    || name.starts_with("LC_")
+                    || (fresh.is_none() && PASSED_AT_HOME.contains(&name))
+            })
+        })
+        .collect();
+    variables
+        .entry("LANG".into())
+        .or_insert_with(|| "C.UTF-8".into());
+    variables
+        .entry("PATH".into())
+        .or_insert_with(|| "/usr/local/bin:/usr/bin:/bin".into());
+    if let Some(folder) = fresh {
+        variables.insert("HOME".into(), folder.into());
+        variables.insert("TMPDIR".into(), folder.into());
+    }
+    // For the Pythons that the run itself starts: the worker ignores both.
+    if let Some(site) = site {
+        variables.insert("PYTHONPATH".into(), site.into());
+    }
+    variables.insert("PYTHONDONTWRITEBYTECODE".into(), "1".into());
+    let usable = |name: &str, value: &str| {
+        !name.is_empty() && !name.contains(['=', '\0']) && !value.contains('\0')
+    };
+    variables.extend(
+        added
+            .iter()
+            .filter(|(name, value)| usable(name, value))
+            .map(|(name, value)| (name.into(), value.into())),
+    );
+    variables.into_iter().collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn names(fresh: Option<&Path>) -> Vec<(String, String)> {
+        let ours = [
+            ("AWS_SECRET_ACCESS_KEY", "s3cret"),
+            ("HOME", "/home/me"),
+            ("LC_ALL", "de_DE.UTF-8"),
+            ("PATH", "/bin"),
+            ("PYTHONHOME", "/nowhere"),
+        ];
+        let added = BTreeMap::from([
+            ("GREETING".to_owned(), "hello".to_owned()),
+            ("BAD=NAME".to_owned(), String::new()),
+        ]);
+        of_run(
+            ours.map(|(name, value)| (name.into(), value.into())),
+            fresh,
+            None,
+            &added,
+        )
+        .into_iter()
+        .map(|(name, value)| {
+            (
+                name.into_string().expect("text"),
+                value.into_string().expect("text"),
+            )
+        })
+        .collect()
+    }
+
+    #[test]
+    fn only_the_list_and_the_request_get_through() {
+        let expected = [
+            ("GREETING", "hello"),
+            ("HOME", "/run"),
+            ("LANG", "C.UTF-8"),
+            ("LC_ALL", "de_DE.UTF-8"),
+            ("PATH", "/bin"),
+            ("PYTHONDONTWRITEBYTECODE", "1"),
+            ("TMPDIR", "/run"),
+        ]
+        .map(|(name, value)| (name.to_owned(), value.to_owned()));
+        assert_eq!(names(Some(Path::new("/run"))), expected);
+    }
+
+    #[test]
+    fn a_run_in_the_users_folder_keeps_the_users_home() {
+        assert!(names(None).contains(&("HOME".to_owned(), "/home/me".to_owned())));
+    }
+}

@@ -1,0 +1,110 @@
+//! Ctrl-C, kill -9, and a reader that goes away.
+
+use std::io::{BufRead as _, BufReader, Read as _};
+use std::os::unix::process::ExitStatusExt as _;
+use std::process::{Child, Command, Stdio};
+use std::time::{Duration, Instant};
+
+use pyrun_kit::Failure;
+
+use crate::support::{GREET, World};
+
+/// A script that says when it runs, and then sleeps.
+const SLEEPER: &str = "\
+@requirements({})
+def f():
+    import os, subprocess, time
+    child = subprocess.Popen(['sleep', '600'])
+    print('pids', os.getpid(), child.pid, flush=True)
+    time.sleep(600)
+";
+
+fn start(world: &World, arguments: &[&str]) -> Child {
+    let mut command = world.context.command(arguments);
+    command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
+    command.spawn().expect("it starts")
+}
+
+/// Waits until the script runs, and gives its process and its child's.
+fn pids(child: &mut Child) -> Vec<u32> {
+    let stderr = child.stderr.take().expect("a pipe");
+    let mut lines = BufReader::new(stderr).lines();
+    let line = lines.by_ref().map(|line| line.expect("text")).find(|line| line.starts_with("pids")).expect("it runs");
+    // The pipe must stay open, or the program's own writes fail.
+    std::thread::spawn(move || lines.for_each(drop));
+    line.split(' ').skip(1).map(|pid| pid.parse().expect("a number")).collect()
+}
+
+fn signal(child: &Child, name: &str) {
+    let status = Command::new("kill").args([name, &child.id().to_string()]).status().expect("kill runs");
+    assert!(status.success());
+}
+
+fn is_alive(pid: u32) -> bool {
+    // A zombie whose parent has not looked yet is dead.
+    fs_err::read_to_string(format!("/proc/{pid}/stat"))
+        .is_ok_and(|stat| !stat.rsplit(')').next().unwrap_or("").trim_start().starts_with('Z'))
+}
+
+fn assert_gone(pids: &[u32]) {
+    let began = Instant::now();
+    while pids.iter().any(|pid| is_alive(*pid)) {
+        assert!(began.elapsed() < Duration::from_secs(20), "left behind: {pids:?}");
+        std::thread::sleep(Duration::from_millis(20));
+    }
+}
+
+#[test]
+fn ctrl_c_ends_the_run_and_all_its_processes() {
+    let world = World::new();
+    world.context.write("script.py", SLEEPER);
+    let mut child = start(&world, &["run", "script.py"]);
+    let pids = pids(&mut child);
+    signal(&child, "-INT");
+    assert_eq!(child.wait().expect("it ends").code(), Some(130));
+    assert_gone(&pids);
+}
+
+#[test]
+fn kill_9_leaves_no_process_behind() {
+    let world = World::new();
+    world.context.write("script.py", "@requirements({})\ndef f():\n    import os, time\n    print('pids', os.getpid(), flush=True)\n    time.sleep(600)\n");
+    let mut child = start(&world, &["run", "script.py"]);
+    let pids = pids(&mut child);
+    signal(&child, "-KILL");
+    assert_eq!(child.wait().expect("it ends").signal(), Some(9));
+    assert_gone(&pids);
+}
+
+#[test]
+fn an_interrupted_build_loses_nothing() {
+    for name in ["-INT", "-KILL"] {
+        let world = World::new();
+        world.context.write("script.py", GREET);
+        world.index.fail(Failure::Slow(Duration::from_secs(30)).on(".whl"));
+        let mut child = start(&world, &["run", "script.py"]);
+        while world.index.count(".whl") == 0 {
+            std::thread::sleep(Duration::from_millis(10));
+        }
+        signal(&child, name);
+        let status = child.wait().expect("it ends");
+        if name == "-INT" {
+            assert_eq!(status.code(), Some(130));
+        }
+        world.index.heal();
+        assert_eq!(world.run(GREET, &[]).stdout, "hello 2.0, world\n");
+    }
+}
+
+#[test]
+fn a_reader_that_goes_away_is_no_error_of_ours() {
+    let world = World::new();
+    world.context.write("script.py", "@requirements({})\ndef f():\n    for i in range(100000):\n        yield i\n");
+    let mut child = start(&world, &["run", "script.py"]);
+    let mut first = [0; 2];
+    child.stdout.take().expect("a pipe").read_exact(&mut first).expect("a value");
+    let mut said = String::new();
+    child.stderr.take().expect("a pipe").read_to_string(&mut said).expect("text");
+    child.wait().expect("it ends");
+    assert!(!said.contains("panicked"), "{said}");
+}

@@ -1,0 +1,18 @@
+//! The real program against the kit's own index: what a user sees.
+//!
+//! Tests named `pypi_*` need PyPI itself and are ignored unless asked for.
+
+mod bad_input;
+mod cache;
+mod determinism;
+mod docs;
+mod full_disk;
+mod interrupt;
+mod locks;
+mod pypi;
+mod run;
+mod scenarios;
+mod support;
+mod tidy;
+mod together;
+mod wire;
