@@ -67,8 +67,11 @@ pub(super) async fn gather(
     let fetched = tempfile::Builder::new()
         .prefix("wheels-")
         .tempdir_in(scratch)?;
-    let found: Vec<Unchecked> = futures::stream::iter(&lock.packages)
-        .map(|(package, locked)| locate(store, package, locked, fetched.path()))
+    let mut searches = Vec::with_capacity(lock.packages.len());
+    for (package, locked) in &lock.packages {
+        searches.push(locate(store, package, locked, fetched.path()));
+    }
+    let found: Vec<Unchecked> = futures::stream::iter(searches)
         .buffered(PARALLEL)
         .try_collect()
         .await?;

@@ -393,3 +393,13 @@ print('fine')
         String::from_utf8_lossy(&output.stderr)
     );
 }
+
+#[test]
+fn publishing_can_move_between_threads() {
+    fn is_send<T: Send>(_: &T) {}
+    fn check(store: &dyn Store, lock: &Lock, events: Events<'_>) {
+        is_send(&publish(store, lock, Path::new(""), "", events));
+        is_send(&rebuild(store, lock, Path::new(""), events));
+    }
+    check(&MemoryStore::new(), &lock_of(&[]), &|_| {});
+}
