@@ -7,7 +7,7 @@
 //! does: `purelib` and `platlib` at its root, scripts in `bin/` with their `#!python` line as it is,
 //! data at its root, headers in `include/python/<name>/`.
 //!
-//! Left out: INSTALLER, REQUESTED and direct_url.json, which tell how a machine came by a package;
+//! Left out: INSTALLER, REQUESTED and `direct_url.json`, which tell how a machine came by a package;
 //! RECORD, which is made anew, and its signatures, which then are void; and `__pycache__/*.pyc`,
 //! since bytecode comes from the trusted builder alone.
 

@@ -67,11 +67,10 @@ pub(super) async fn gather(
     let fetched = tempfile::Builder::new()
         .prefix("wheels-")
         .tempdir_in(scratch)?;
-    let searches: Vec<_> = lock
-        .packages
-        .iter()
-        .map(|(package, locked)| locate(store, package, locked, fetched.path()))
-        .collect();
+    let mut searches = Vec::with_capacity(lock.packages.len());
+    for (package, locked) in &lock.packages {
+        searches.push(locate(store, package, locked, fetched.path()));
+    }
     let found: Vec<Unchecked> = futures::stream::iter(searches)
         .buffered(PARALLEL)
         .try_collect()

@@ -50,7 +50,9 @@ pub fn write(
         let size = tee.position;
         // Ends the other thread: nothing more will come.
         drop(tee);
-        let sha256 = whole.join().expect("hashing does not panic");
+        let sha256 = whole
+            .join()
+            .unwrap_or_else(|panic| std::panic::resume_unwind(panic));
         let (manifest, tail_sha256) = written?;
         Ok(BundleRecord {
             manifest,

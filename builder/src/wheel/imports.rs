@@ -19,10 +19,10 @@ impl Imports {
             Some((folder, below)) => module_name(below).map(|_| folder),
             None => module_name(&place.path),
         };
-        if let Some(name) = name.filter(|name| is_identifier(name)) {
-            if !self.0.contains(name) {
-                self.0.insert(name.to_owned());
-            }
+        if let Some(name) = name.filter(|name| is_identifier(name))
+            && !self.0.contains(name)
+        {
+            self.0.insert(name.to_owned());
         }
     }
 
@@ -32,7 +32,7 @@ impl Imports {
     }
 }
 
-/// The module that a file is, by the suffixes that CPython loads on Linux and macOS:
+/// The module that a file is, by the suffixes that `CPython` loads on Linux and macOS:
 /// `.cpython-312-x86_64-linux-gnu.so`, `.abi3.so`, `.so`, `.py`, `.pyc`.
 fn module_name(path: &str) -> Option<&str> {
     let file = path.rsplit('/').next()?;

@@ -139,7 +139,8 @@ fn requires(headers: &[(String, String)]) -> Vec<PackageName> {
             let end = requirement
                 .find(|c: char| !c.is_ascii_alphanumeric() && !"-_.".contains(c))
                 .unwrap_or(requirement.len());
-            PackageName::new(requirement[..end].to_owned()).ok()
+            let name = Some(&requirement[..end]).filter(|name| !name.is_empty());
+            PackageName::new(name?.to_owned()).ok()
         })
         .collect();
     names.into_iter().collect()

@@ -5,7 +5,7 @@
 //! Never: writes or runs anything; takes a name as a path before it is proven to stay inside its
 //! folder; holds a large member in memory whole.
 //!
-//! Follows the binary distribution format (PyPA specifications, "Binary distribution format") and
+//! Follows the binary distribution format (`PyPA` specifications, "Binary distribution format") and
 //! "Recording installed projects". Stricter than pip where a lie could hide: every member must be
 //! listed in RECORD with a digest of the SHA-2 family, and must have it. Only RECORD itself and its
 //! signatures are exempt.
@@ -52,8 +52,8 @@ impl Default for Limits {
     }
 }
 
-/// METADATA, WHEEL and RECORD are read into memory: bytes of each, at most. A RECORD of 200 000
-/// members takes some 30 MB.
+/// METADATA, WHEEL and RECORD are read into memory: bytes of each, at most. A RECORD of 100 000
+/// members takes some 15 MB.
 const MAX_DOCUMENT: u64 = 64 << 20;
 
 /// What a wheel installs.

@@ -169,7 +169,7 @@ pub(super) fn widen<const N: usize>(
     let Some(wide) = find_zip64(extra).map_err(wrong)? else {
         return Ok(());
     };
-    let any_masked = values.iter().any(|value| *value == 0xffff_ffff);
+    let any_masked = values.contains(&0xffff_ffff);
     let mut fields = Fields(wide);
     for value in values {
         if *value == 0xffff_ffff {

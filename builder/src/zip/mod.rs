@@ -29,7 +29,7 @@ pub use write::{Member, Writer, central_header, end_record, local_header};
 /// How large an archive may be before its members are looked at.
 #[derive(Debug, Clone, Copy)]
 pub struct Limits {
-    /// Members. The largest wheels on PyPI have some 20 000.
+    /// Members. The largest wheels on `PyPI` have some 20 000.
     pub members: u64,
     /// Bytes of the central directory, which is held in memory.
     pub directory: u64,
@@ -38,7 +38,7 @@ pub struct Limits {
 impl Default for Limits {
     fn default() -> Self {
         Self {
-            members: 200_000,
+            members: 100_000,
             directory: 64 << 20,
         }
     }

@@ -79,7 +79,7 @@ fn an_independent_reader_takes_our_archives() {
 #[test]
 fn members_of_both_sizes_unpack() {
     let large: Vec<u8> = (0..20_000_000u32)
-        .map(|n| (n.wrapping_mul(n) >> 13) as u8)
+        .map(|n| (n.wrapping_mul(n) >> 13).to_le_bytes()[0])
         .collect();
     let bytes = foreign(&[("small", b"x"), ("large", &large), ("empty", b"")]);
     let contents = contents(bytes).expect("a good archive");

@@ -11,7 +11,7 @@ const MASK: u64 = 0xffff_ffff;
 const DATE: u16 = 1 << 5 | 1;
 const UTF8: u16 = 1 << 11;
 /// "Version made by": Unix, so that readers take the mode, and APPNOTE 4.5.
-const MADE_BY: u16 = 3 << 8 | 45;
+const MADE_BY: u16 = 3 << 8 | NEEDED_ZIP64;
 const NEEDED: u16 = 20;
 const NEEDED_ZIP64: u16 = 45;
 
@@ -94,11 +94,6 @@ pub fn central_header(member: &Member, offset: u64) -> Vec<u8> {
         .into_iter()
         .filter(|value| *value >= MASK)
         .collect();
-    let extra_length = if wide.is_empty() {
-        0
-    } else {
-        4 + 8 * wide.len()
-    };
     let needed = if wide.is_empty() {
         NEEDED
     } else {
@@ -109,13 +104,18 @@ pub fn central_header(member: &Member, offset: u64) -> Vec<u8> {
     } else {
         0o100_644
     };
-    let mut bytes = Vec::with_capacity(46 + member.name.len() + extra_length);
+    let mut bytes = Vec::with_capacity(46 + member.name.len() + 28);
     bytes.extend(b"PK\x01\x02");
     bytes.extend(MADE_BY.to_le_bytes());
     bytes.extend(needed.to_le_bytes());
     let sizes = [narrow(member.compressed), narrow(member.size)];
     shared_fields(&mut bytes, member, sizes);
-    let extra_length = u16::try_from(extra_length).expect("at most 28");
+    let extra_length: u16 = match wide.len() {
+        0 => 0,
+        1 => 12,
+        2 => 20,
+        _ => 28,
+    };
     bytes.extend(extra_length.to_le_bytes());
     // Comment length, disk and internal attributes.
     bytes.extend([0; 6]);
