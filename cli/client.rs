@@ -26,8 +26,6 @@ pub struct Built {
     pub pylock: String,
     /// The bundle, unless the lock alone was asked for.
     pub record: Option<Box<BundleRecord>>,
-    /// Whether the lock was remembered.
-    pub remembered: bool,
 }
 
 /// What a run came to.
@@ -57,9 +55,7 @@ impl<'a> Client<'a> {
                 () = interrupt.wait() => return Err(interrupt::fault()),
             };
             match frame {
-                Frame::Built { lock, pylock, record, remembered } => {
-                    return Ok(Built { lock, pylock, record, remembered });
-                }
+                Frame::Built { lock, pylock, record, .. } => return Ok(Built { lock, pylock, record }),
                 Frame::Fault(fault) => return Err(fault),
                 frame => self.console.frame(&frame, Output::Function),
             }

@@ -15,6 +15,7 @@ pub mod zip;
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::time::Instant;
 
 use pyrun_core::protocol::Freshness;
 use pyrun_core::{
@@ -60,11 +61,11 @@ impl Builder {
             (Freshness::Remembered | Freshness::Locked, Some(lock)) => Ok(Locked { lock, remembered: true }),
             (Freshness::Locked, None) => Err(never_locked()),
             (Freshness::Remembered, None) => {
-                let lock = resolve::resolve(request, &self.index, None, events).await?;
+                let lock = self.resolve(request, events).await?;
                 self.remember_first(&hash, lock).await
             }
             (Freshness::Upgrade, old) => {
-                let lock = resolve::resolve(request, &self.index, None, events).await?;
+                let lock = self.resolve(request, events).await?;
                 let changed = old.is_none_or(|old| old.hash() != lock.hash());
                 if changed {
                     self.store.put(&catalog::lock(&hash), lock.to_toml().into()).await?;
@@ -72,6 +73,15 @@ impl Builder {
                 Ok(Locked { lock, remembered: false })
             }
         }
+    }
+
+    async fn resolve(&self, request: &Request, events: Events<'_>) -> Result<Lock, Fault> {
+        let phase = Phase::Resolve;
+        events(Event::Started { phase });
+        let began = Instant::now();
+        let lock = resolve::resolve(request, &self.index, None, events).await?;
+        events(finished(phase, began, 0, lock.packages.len() as u64));
+        Ok(lock)
     }
 
     /// The bundle of a lock: published already, or fetched, spliced and published. Of several
@@ -111,7 +121,12 @@ impl Builder {
         let check = |path: &Path, package: &LockedPackage| {
             wheel::check(path, &package.wheel.filename, &wheel::Limits::default()).map(drop)
         };
-        fetch::fetch_wheels(lock, &*self.store, &self.index, check, &self.scratch, events).await?;
+        let phase = Phase::Download;
+        events(Event::Started { phase });
+        let began = Instant::now();
+        let fetched =
+            fetch::fetch_wheels(lock, &*self.store, &self.index, check, &self.scratch, events).await?;
+        events(finished(phase, began, fetched.bytes, fetched.downloaded));
         let built = jiff::Timestamp::now().to_string();
         Ok(splice::publish(&*self.store, lock, &self.scratch, &built, events).await?)
     }
@@ -158,6 +173,11 @@ impl Builder {
         }
         Ok(Locked { lock, remembered: false })
     }
+}
+
+fn finished(phase: Phase, began: Instant, bytes: u64, items: u64) -> Event {
+    let micros = u64::try_from(began.elapsed().as_micros()).unwrap_or(u64::MAX);
+    Event::Finished { phase, micros, bytes, items }
 }
 
 fn never_locked() -> Fault {

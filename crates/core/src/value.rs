@@ -7,95 +7,53 @@
 
 use serde_json::Value;
 
-/// How JSON is laid out.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Layout {
-    /// On one line, without spaces.
-    Compact,
-    /// An item a line, indented by two spaces.
-    Pretty,
-}
-
-/// The value as JSON, without a line end.
-pub fn to_json(value: &Value, layout: Layout) -> String {
+/// The value as JSON on one line, with a space after each comma and colon as Python's
+/// `json.dumps` has it, and without a line end.
+pub fn to_json(value: &Value) -> String {
     let mut text = String::new();
-    write_value(&mut text, value, layout, 0);
+    write_value(&mut text, value);
     text
 }
 
-fn write_value(text: &mut String, value: &Value, layout: Layout, depth: usize) {
+fn write_value(text: &mut String, value: &Value) {
     match value {
-        Value::Array(items) => write_items(
-            text,
-            ['[', ']'],
-            layout,
-            depth,
-            items.iter(),
-            |text, item| write_value(text, item, layout, depth + 1),
-        ),
+        Value::Array(items) => {
+            write_items(text, ['[', ']'], items.iter(), write_value);
+        }
         Value::Object(fields) => match (fields.get("$pyrun"), fields.get("value")) {
-            (Some(Value::String(kind)), Some(Value::String(digits)))
-                if kind == "int" && is_integer(digits) =>
-            {
+            (Some(Value::String(kind)), Some(Value::String(digits))) if kind == "int" && is_integer(digits) => {
                 text.push_str(digits);
             }
             (Some(Value::String(kind)), Some(Value::Object(inner))) if kind == "dict" => {
-                write_object(text, inner, layout, depth);
+                write_object(text, inner);
             }
-            _ => write_object(text, fields, layout, depth),
+            _ => write_object(text, fields),
         },
         plain => text.push_str(&plain.to_string()),
     }
 }
 
-fn write_object(
-    text: &mut String,
-    fields: &serde_json::Map<String, Value>,
-    layout: Layout,
-    depth: usize,
-) {
-    let colon = match layout {
-        Layout::Compact => ":",
-        Layout::Pretty => ": ",
-    };
-    write_items(
-        text,
-        ['{', '}'],
-        layout,
-        depth,
-        fields.iter(),
-        |text, (key, value)| {
-            text.push_str(&Value::from(key.as_str()).to_string());
-            text.push_str(colon);
-            write_value(text, value, layout, depth + 1);
-        },
-    );
+fn write_object(text: &mut String, fields: &serde_json::Map<String, Value>) {
+    write_items(text, ['{', '}'], fields.iter(), |text, (key, value)| {
+        text.push_str(&Value::from(key.as_str()).to_string());
+        text.push_str(": ");
+        write_value(text, value);
+    });
 }
 
 fn write_items<T>(
     text: &mut String,
     [open, close]: [char; 2],
-    layout: Layout,
-    depth: usize,
-    items: impl ExactSizeIterator<Item = T>,
+    items: impl Iterator<Item = T>,
     mut write: impl FnMut(&mut String, T),
 ) {
     text.push(open);
-    let many = items.len() > 0;
-    let new_line = |text: &mut String, depth: usize| {
-        if layout == Layout::Pretty && many {
-            text.push('\n');
-            text.push_str(&"  ".repeat(depth));
-        }
-    };
     for (index, item) in items.enumerate() {
         if index > 0 {
-            text.push(',');
+            text.push_str(", ");
         }
-        new_line(text, depth + 1);
         write(text, item);
     }
-    new_line(text, depth);
     text.push(close);
 }
 
@@ -117,22 +75,22 @@ mod tests {
             "own": {"$pyrun": "dict", "value": {"$pyrun": "int", "value": "1"}},
         });
         assert_eq!(
-            to_json(&value, Layout::Compact),
-            r#"{"wide":[-1267650600228229401496703205376],"own":{"$pyrun":"int","value":"1"}}"#
+            to_json(&value),
+            r#"{"wide": [-1267650600228229401496703205376], "own": {"$pyrun": "int", "value": "1"}}"#
         );
     }
 
     #[test]
     fn what_only_looks_like_a_wrapping_stays() {
         let value = json!({"$pyrun": "int", "value": "1; drop"});
-        assert_eq!(to_json(&value, Layout::Compact), value.to_string());
+        assert_eq!(to_json(&value), r#"{"$pyrun": "int", "value": "1; drop"}"#);
     }
 
     #[test]
-    fn both_layouts_are_those_of_serde_json() {
-        let value = json!({"a": [1, "ü\n", {}, []], "b": {"c": null, "d": 1.5}});
-        assert_eq!(to_json(&value, Layout::Compact), value.to_string());
-        let pretty = serde_json::to_string_pretty(&value).expect("JSON");
-        assert_eq!(to_json(&value, Layout::Pretty), pretty);
+    fn it_looks_as_python_prints_it_and_reads_back_the_same() {
+        let value = json!({"b": [1, "ü\n", {}, []], "a": {"c": null, "d": 1.5}});
+        let text = to_json(&value);
+        assert_eq!(text, r#"{"b": [1, "ü\n", {}, []], "a": {"c": null, "d": 1.5}}"#);
+        assert_eq!(serde_json::from_str::<Value>(&text).expect("JSON"), value);
     }
 }
