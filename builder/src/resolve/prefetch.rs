@@ -26,6 +26,10 @@ const PARALLEL: usize = 50;
 /// How many versions of one project are guessed; what the solver asks for does not count.
 const GUESSES: usize = 3;
 
+/// How often news about one project make it worth a look. A walk down thousands of versions is the
+/// solver's own business.
+const LOOKS: usize = 100;
+
 /// A question to the index.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub(super) enum Question {
@@ -50,6 +54,7 @@ struct Hint {
     firm: usize,
     extras: BTreeSet<ExtraName>,
     guesses: usize,
+    looks: usize,
 }
 
 /// Questions open, queued and answered.
@@ -277,6 +282,11 @@ impl<'a> Prefetch<'a> {
     /// Guesses the version of a known project and asks for what comes after it. Out: known
     /// projects of which that is news.
     fn guess(&mut self, name: &PackageName) -> Vec<PackageName> {
+        let hint = self.hints.entry(name.clone()).or_default();
+        hint.looks += 1;
+        if hint.looks > LOOKS {
+            return Vec::new();
+        }
         let Some(candidate) = self.likely(name) else {
             return Vec::new();
         };

@@ -14,38 +14,48 @@ pub(super) fn admit(specifiers: &VersionSpecifiers, version: &Version) -> bool {
         .all(|specifier| admits(specifier, version))
 }
 
+/// Pages have thousands of versions and walks down them ask for each anew, so what is asked most
+/// is answered without taking a version apart.
 fn admits(specifier: &VersionSpecifier, version: &Version) -> bool {
     let bound = specifier.version();
     match specifier.operator() {
+        // No bound lies between a version and its own local versions.
+        Operator::GreaterThanEqual => version >= bound,
         Operator::LessThan => is_below(version, bound),
-        Operator::LessThanEqual => version.clone().without_local() <= *bound,
-        Operator::EqualStar => has_prefix(version, bound),
-        Operator::NotEqualStar => !has_prefix(version, bound),
+        Operator::LessThanEqual if version.is_local() => version.clone().without_local() <= *bound,
+        Operator::LessThanEqual => version <= bound,
+        Operator::Equal if !version.is_local() => version == bound,
+        Operator::NotEqual if !version.is_local() => version != bound,
+        Operator::EqualStar => has_prefix(version, bound, bound.release()),
+        Operator::NotEqualStar => !has_prefix(version, bound, bound.release()),
+        Operator::TildeEqual => {
+            let series = bound
+                .release()
+                .split_last()
+                .map_or(&[][..], |(_, series)| series);
+            version >= bound && has_prefix(version, bound, series)
+        }
         _ => specifier.contains(version),
     }
 }
 
 /// `<V` leaves out V's own pre-releases, unless V is one itself.
 fn is_below(version: &Version, bound: &Version) -> bool {
-    let own_prerelease = version.any_prerelease()
-        && version.epoch() == bound.epoch()
-        && compare_releases(version, bound) == Ordering::Equal;
-    version.clone().without_local() < *bound && (bound.any_prerelease() || !own_prerelease)
+    let own_prerelease = || {
+        version.any_prerelease()
+            && version.epoch() == bound.epoch()
+            && compare_releases(version, bound) == Ordering::Equal
+    };
+    version < bound && (bound.any_prerelease() || !own_prerelease())
 }
 
-fn has_prefix(version: &Version, prefix: &Version) -> bool {
+fn has_prefix(version: &Version, bound: &Version, prefix: &[u64]) -> bool {
     let padded = version
         .release()
         .iter()
         .copied()
         .chain(std::iter::repeat(0));
-    version.epoch() == prefix.epoch()
-        && prefix
-            .release()
-            .iter()
-            .copied()
-            .zip(padded)
-            .all(|(a, b)| a == b)
+    version.epoch() == bound.epoch() && prefix.iter().copied().zip(padded).all(|(a, b)| a == b)
 }
 
 fn compare_releases(one: &Version, two: &Version) -> Ordering {
@@ -122,6 +132,10 @@ mod tests {
             (">1.0.post1", "1.0.post2", "1.0.post1"),
             (">1.0", "1.1", "1.0+local"),
             ("<=1.0", "1.0+local", "1.0.post1"),
+            (">=1.0", "1.0+local", "1.0rc1"),
+            ("!=1.0", "1.1", "1.0+local"),
+            ("<1.0.post1", "1.0+local", "1.0.post1+local"),
+            ("~=1.0", "1.0+local", "1!1.0"),
             ("~=1.4.2", "1.4.9", "1.5"),
             ("~=1.4", "1.9", "2.0"),
             (">=1!0", "1!0.1", "2024.1"),
