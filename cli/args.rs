@@ -7,7 +7,12 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 
 /// Run a Python function with its dependencies, now.
 #[derive(Debug, Parser)]
-#[command(name = "pyrun", version, max_term_width = 100, disable_help_subcommand = true)]
+#[command(
+    name = "pyrun",
+    version,
+    max_term_width = 100,
+    disable_help_subcommand = true
+)]
 pub struct Cli {
     #[command(flatten)]
     pub output: OutputArgs,
@@ -29,7 +34,13 @@ pub struct OutputArgs {
     #[arg(long, global = true, value_name = "FORMAT", default_value = "text")]
     pub format: Format,
     /// When to use colour
-    #[arg(long, global = true, value_name = "WHEN", default_value = "auto", env = "PYRUN_COLOR")]
+    #[arg(
+        long,
+        global = true,
+        value_name = "WHEN",
+        default_value = "auto",
+        env = "PYRUN_COLOR"
+    )]
     pub color: Color,
 }
 
@@ -92,10 +103,21 @@ pub struct ResolveArgs {
     #[arg(short, long, value_name = "VERSION", env = "PYRUN_PYTHON_VERSION")]
     pub python_version: Option<String>,
     /// The package index
-    #[arg(long, value_name = "URL", env = "PYRUN_INDEX_URL", hide_env_values = true)]
+    #[arg(
+        long,
+        value_name = "URL",
+        env = "PYRUN_INDEX_URL",
+        hide_env_values = true
+    )]
     pub index_url: Option<String>,
     /// Another index, asked before the one of --index-url; may be given several times
-    #[arg(long, value_name = "URL", env = "PYRUN_EXTRA_INDEX_URL", value_delimiter = ' ', hide_env_values = true)]
+    #[arg(
+        long,
+        value_name = "URL",
+        env = "PYRUN_EXTRA_INDEX_URL",
+        value_delimiter = ' ',
+        hide_env_values = true
+    )]
     pub extra_index_url: Vec<String>,
     /// Leave out files uploaded at or after this time (2026-01-31, or with a time)
     #[arg(long, value_name = "TIME", env = "PYRUN_EXCLUDE_NEWER")]
@@ -141,8 +163,10 @@ pub enum Resolution {
 
 /// `pyrun run`.
 #[derive(Debug, Args)]
-#[command(after_help = "All that follows FILE belongs to the function: `-a VALUE` or a bare word is a positional \
-    argument, `--name VALUE` a keyword argument. pyrun's own options stand before FILE.")]
+#[command(
+    after_help = "All that follows FILE belongs to the function: `-a VALUE` or a bare word is a positional \
+    argument, `--name VALUE` a keyword argument. pyrun's own options stand before FILE."
+)]
 pub struct RunArgs {
     /// Stop the run after this long, such as 30s or 5m
     #[arg(long, value_name = "TIME", env = "PYRUN_TIMEOUT")]

@@ -24,7 +24,9 @@ pub async fn start(place: &Place, store: &dyn Store, lock: &LockHash, interprete
     if !matches!(store.head(&companion).await, Ok(None)) {
         return;
     }
-    let Ok(program) = std::env::current_exe() else { return };
+    let Ok(program) = std::env::current_exe() else {
+        return;
+    };
     let mut command = Command::new(program);
     command
         .arg("finish")
@@ -45,15 +47,32 @@ pub async fn start(place: &Place, store: &dyn Store, lock: &LockHash, interprete
 
 /// Compiles the bytecode of one bundle and unpacks it beside the bundle.
 pub async fn compile(place: &Place, lock: &LockHash, python: &Path) -> Result<(), Fault> {
-    let Some(_turn) = Turn::take(place, lock)? else { return Ok(()) };
+    let Some(_turn) = Turn::take(place, lock)? else {
+        return Ok(());
+    };
     let request: PythonRequest = python.to_string_lossy().parse()?;
-    let wanted = Wanted { request: Some(&request), requires_python: None };
+    let wanted = Wanted {
+        request: Some(&request),
+        requires_python: None,
+    };
     let interpreter = interpreter::find(&wanted, &Environment::of_process(), &place.cache)?;
     let store: Arc<dyn Store> = Arc::new(DirStore::open(&place.store)?);
-    let Some(json) = store.get(&catalog::bundle_record(lock), None).await? else { return Ok(()) };
-    let record = serde_json::from_slice(&json).map_err(|error| Fault::from_error(Code::BUNDLE_CORRUPT, &error))?;
-    bytecode::ensure(&*store, &record, &compiler(&interpreter), &place.cache.join("scratch"), &|_| {}).await?;
-    Warm::open(&place.cache).ensure(&store, lock, interpreter.magic, &|_| {}).await?;
+    let Some(json) = store.get(&catalog::bundle_record(lock), None).await? else {
+        return Ok(());
+    };
+    let record = serde_json::from_slice(&json)
+        .map_err(|error| Fault::from_error(Code::BUNDLE_CORRUPT, &error))?;
+    bytecode::ensure(
+        &*store,
+        &record,
+        &compiler(&interpreter),
+        &place.cache.join("scratch"),
+        &|_| {},
+    )
+    .await?;
+    Warm::open(&place.cache)
+        .ensure(&store, lock, interpreter.magic, &|_| {})
+        .await?;
     Ok(())
 }
 
@@ -67,7 +86,9 @@ pub fn compiler(interpreter: &Interpreter) -> bytecode::Compiler {
 }
 
 /// The turn to compile a bundle on this machine: a file that is locked while the process lives.
-struct Turn(#[expect(dead_code, reason = "the lock is held by keeping the file open")] std::fs::File);
+struct Turn(
+    #[expect(dead_code, reason = "the lock is held by keeping the file open")] std::fs::File,
+);
 
 impl Turn {
     /// `None` when another process has it.
@@ -75,7 +96,9 @@ impl Turn {
         let folder = place.cache.join("finish");
         let unwritable = |error: std::io::Error| Fault::from_error(Code::STORE_UNWRITABLE, &error);
         fs_err::create_dir_all(&folder).map_err(unwritable)?;
-        let file = fs_err::File::create(folder.join(lock.to_string())).map_err(unwritable)?.into_file();
+        let file = fs_err::File::create(folder.join(lock.to_string()))
+            .map_err(unwritable)?
+            .into_file();
         match file.try_lock() {
             Ok(()) => Ok(Some(Self(file))),
             Err(std::fs::TryLockError::WouldBlock) => Ok(None),

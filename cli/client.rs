@@ -42,7 +42,11 @@ pub struct Outcome {
 impl<'a> Client<'a> {
     /// A client that reaches builder and runner over `transport`.
     pub fn new(transport: &'a dyn Transport, console: &'a Console, interrupt: Interrupt) -> Self {
-        Self { transport, console, interrupt }
+        Self {
+            transport,
+            console,
+            interrupt,
+        }
     }
 
     /// Has requirements locked and built.
@@ -55,7 +59,18 @@ impl<'a> Client<'a> {
                 () = interrupt.wait() => return Err(interrupt::fault()),
             };
             match frame {
-                Frame::Built { lock, pylock, record, .. } => return Ok(Built { lock, pylock, record }),
+                Frame::Built {
+                    lock,
+                    pylock,
+                    record,
+                    ..
+                } => {
+                    return Ok(Built {
+                        lock,
+                        pylock,
+                        record,
+                    });
+                }
                 Frame::Fault(fault) => return Err(fault),
                 frame => self.console.frame(&frame, Output::Function),
             }
@@ -90,7 +105,9 @@ impl<'a> Client<'a> {
         let built = self.build(build.clone()).await?;
         let outcome = self.call(request(built.lock), output).await?;
         match &outcome.result {
-            Err(fault) if fault.code == Code::BUNDLE_MISSING || fault.code == Code::BUNDLE_CORRUPT => {
+            Err(fault)
+                if fault.code == Code::BUNDLE_MISSING || fault.code == Code::BUNDLE_CORRUPT =>
+            {
                 let built = self.build(build).await?;
                 self.call(request(built.lock), output).await
             }
@@ -113,7 +130,11 @@ impl<'a> Client<'a> {
             }
         }
         let result = result.ok_or_else(ended_early)?;
-        Ok(Outcome { lock, result, report })
+        Ok(Outcome {
+            lock,
+            result,
+            report,
+        })
     }
 }
 

@@ -13,11 +13,16 @@ pub struct Interrupt(watch::Receiver<bool>);
 impl Interrupt {
     /// Listens from now on.
     pub fn listen() -> Result<Self, Fault> {
-        let listen = |kind| signal(kind).map_err(|error| {
-            Fault::new(Code::INTERNAL, "can't listen for Ctrl-C").cause(error.to_string())
-        });
-        let mut signals =
-            [listen(SignalKind::interrupt())?, listen(SignalKind::terminate())?, listen(SignalKind::hangup())?];
+        let listen = |kind| {
+            signal(kind).map_err(|error| {
+                Fault::new(Code::INTERNAL, "can't listen for Ctrl-C").cause(error.to_string())
+            })
+        };
+        let mut signals = [
+            listen(SignalKind::interrupt())?,
+            listen(SignalKind::terminate())?,
+            listen(SignalKind::hangup())?,
+        ];
         let (sender, receiver) = watch::channel(false);
         tokio::spawn(async move {
             any(&mut signals).await;

@@ -74,8 +74,12 @@ impl Inventory {
             .collect();
         let mut rows = Vec::new();
         for (key, meta) in &objects {
-            let Some(hash) = record_hash(key) else { continue };
-            let Some(record) = self.record(&hash).await? else { continue };
+            let Some(hash) = record_hash(key) else {
+                continue;
+            };
+            let Some(record) = self.record(&hash).await? else {
+                continue;
+            };
             let companion_prefix = format!("{}{hash}.", catalog::BUNDLES);
             let companions: Vec<u64> = objects
                 .range(companion_prefix.clone()..)
@@ -84,8 +88,11 @@ impl Inventory {
                 .map(|(_, meta)| meta.size)
                 .collect();
             let last = uses.get(&hash);
-            let packages =
-                record.manifest.segments.iter().map(|segment| format!("{} {}", segment.package, segment.version));
+            let packages = record
+                .manifest
+                .segments
+                .iter()
+                .map(|segment| format!("{} {}", segment.package, segment.version));
             rows.push(Row {
                 hash,
                 python: record.manifest.python.clone(),
@@ -107,8 +114,11 @@ impl Inventory {
         let row = self.rows().await?.into_iter().find(|row| row.hash == *hash);
         match (row, self.record(hash).await?) {
             (Some(row), Some(record)) => Ok((row, record)),
-            _ => Err(Fault::new(Code::BUNDLE_MISSING, format!("the record of `{}` can't be read", hash.0.short()))
-                .hint("`pyrun cache verify` sets aside what is wrong")),
+            _ => Err(Fault::new(
+                Code::BUNDLE_MISSING,
+                format!("the record of `{}` can't be read", hash.0.short()),
+            )
+            .hint("`pyrun cache verify` sets aside what is wrong")),
         }
     }
 
@@ -122,7 +132,9 @@ impl Inventory {
 
     /// The one bundle whose hash begins with `prefix`.
     pub async fn find(&self, prefix: &str) -> Result<LockHash, Fault> {
-        let unknown = |message: String| Fault::new(Code::USAGE, message).hint("`pyrun cache ls` lists the bundles");
+        let unknown = |message: String| {
+            Fault::new(Code::USAGE, message).hint("`pyrun cache ls` lists the bundles")
+        };
         let found: Vec<LockHash> = self
             .store
             .list(catalog::BUNDLES)
@@ -134,12 +146,18 @@ impl Inventory {
         match found.as_slice() {
             [hash] => Ok(*hash),
             [] => Err(unknown(format!("no bundle's hash begins with `{prefix}`"))),
-            several => Err(unknown(format!("{} bundles' hashes begin with `{prefix}`: give more digits", several.len()))),
+            several => Err(unknown(format!(
+                "{} bundles' hashes begin with `{prefix}`: give more digits",
+                several.len()
+            ))),
         }
     }
 }
 
 /// The hash in a bundle record's key.
 fn record_hash(key: &str) -> Option<LockHash> {
-    key.strip_prefix(catalog::BUNDLES)?.strip_suffix(".json")?.parse().ok()
+    key.strip_prefix(catalog::BUNDLES)?
+        .strip_suffix(".json")?
+        .parse()
+        .ok()
 }

@@ -29,10 +29,20 @@ pub fn render(fault: &Fault, paint: Paint) -> String {
         }
     }
     for cause in &fault.causes {
-        let _ = writeln!(text, "  {} {}", paint.tone(Tone::Dim, "because"), indent(cause));
+        let _ = writeln!(
+            text,
+            "  {} {}",
+            paint.tone(Tone::Dim, "because"),
+            indent(cause)
+        );
     }
     for hint in &fault.hints {
-        let _ = writeln!(text, "  {} {}", paint.tone(Tone::Name, "hint:"), indent(hint));
+        let _ = writeln!(
+            text,
+            "  {} {}",
+            paint.tone(Tone::Name, "hint:"),
+            indent(hint)
+        );
     }
     text
 }
@@ -49,13 +59,28 @@ fn excerpt(span: &Span, paint: Paint) -> String {
     let bar = paint.tone(Tone::Dim, "|");
     // A tab is as wide as the terminal likes; four columns are as wide as we say.
     let line = span.text.replace('\t', "    ");
-    let before: String = span.text.chars().take(span.column.saturating_sub(1) as usize).collect();
+    let before: String = span
+        .text
+        .chars()
+        .take(span.column.saturating_sub(1) as usize)
+        .collect();
     let before = before.replace('\t', "    ");
-    let marked: String =
-        span.text.chars().skip(span.column.saturating_sub(1) as usize).take(span.length as usize).collect();
+    let marked: String = span
+        .text
+        .chars()
+        .skip(span.column.saturating_sub(1) as usize)
+        .take(span.length as usize)
+        .collect();
     let carets = "^".repeat(marked.width().max(1));
     let mut text = String::new();
-    let _ = writeln!(text, "  {margin}{} {}:{}:{}", paint.tone(Tone::Dim, "-->"), span.file, span.line, span.column);
+    let _ = writeln!(
+        text,
+        "  {margin}{} {}:{}:{}",
+        paint.tone(Tone::Dim, "-->"),
+        span.file,
+        span.line,
+        span.column
+    );
     let _ = writeln!(text, "  {} {bar} {line}", paint.tone(Tone::Dim, &number));
     let _ = writeln!(
         text,
@@ -65,7 +90,9 @@ fn excerpt(span: &Span, paint: Paint) -> String {
         span.label
     );
     // No line ends with a space.
-    text.lines().map(|line| format!("{}\n", line.trim_end())).collect()
+    text.lines()
+        .map(|line| format!("{}\n", line.trim_end()))
+        .collect()
 }
 
 #[cfg(test)]
@@ -102,6 +129,9 @@ mod tests {
     fn a_traceback_stands_as_python_prints_it() {
         let mut fault = Fault::new(Code::RUN_RAISED, "ValueError: no");
         fault.traceback = Some("Traceback (most recent call last):\nValueError: no\n".to_owned());
-        assert_eq!(render(&fault, Paint::off()), "Traceback (most recent call last):\nValueError: no\n");
+        assert_eq!(
+            render(&fault, Paint::off()),
+            "Traceback (most recent call last):\nValueError: no\n"
+        );
     }
 }

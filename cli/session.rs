@@ -9,7 +9,9 @@ use pyrun_builder::Builder;
 use pyrun_builder::index::{Client as Index, ClientOptions};
 use pyrun_core::protocol::{BuildRequest, Freshness, Goal, PROTOCOL};
 use pyrun_core::{Fault, Lock, LockHash, Request};
-use pyrun_runner::interpreter::{self, Environment, Interpreter, PythonRequest, Wanted as WantedPython};
+use pyrun_runner::interpreter::{
+    self, Environment, Interpreter, PythonRequest, Wanted as WantedPython,
+};
 use pyrun_runner::{Runner, Surroundings};
 use pyrun_store::{DirStore, Store};
 
@@ -59,8 +61,21 @@ impl Session {
         })?;
         let builder = Builder::new(Arc::clone(&store), index, place.cache.join("scratch"));
         let runner = Runner::new(Arc::clone(&store), &place.cache, interpreter.clone());
-        let transport = Local::new(builder, runner, interpreter.clone(), surroundings, interrupt.channel());
-        Ok(Self { place, interpreter, store, resolving, transport, interrupt })
+        let transport = Local::new(
+            builder,
+            runner,
+            interpreter.clone(),
+            surroundings,
+            interrupt.channel(),
+        );
+        Ok(Self {
+            place,
+            interpreter,
+            store,
+            resolving,
+            transport,
+            interrupt,
+        })
     }
 
     /// A client that speaks to this session's builder and runner.
@@ -95,9 +110,15 @@ impl Session {
 }
 
 /// The interpreter that was asked for, on the command line, by the input, or by its lock.
-fn interpreter(place: &Place, resolving: &Resolving, wanted: &Wanted) -> Result<Interpreter, Fault> {
+fn interpreter(
+    place: &Place,
+    resolving: &Resolving,
+    wanted: &Wanted,
+) -> Result<Interpreter, Fault> {
     let locked = match wanted {
-        Wanted::Lock(text) => Lock::from_toml(text, None).ok().map(|lock| lock.target.python.minor_text()),
+        Wanted::Lock(text) => Lock::from_toml(text, None)
+            .ok()
+            .map(|lock| lock.target.python.minor_text()),
         Wanted::Requirements(_) => None,
     };
     let text = resolving.python.as_ref().or(locked.as_ref());
@@ -106,6 +127,13 @@ fn interpreter(place: &Place, resolving: &Resolving, wanted: &Wanted) -> Result<
         Wanted::Requirements(found) => found.requires_python.as_ref(),
         Wanted::Lock(_) => None,
     };
-    let wanted = WantedPython { request: request.as_ref(), requires_python: bound };
-    Ok(interpreter::find(&wanted, &Environment::of_process(), &place.cache)?)
+    let wanted = WantedPython {
+        request: request.as_ref(),
+        requires_python: bound,
+    };
+    Ok(interpreter::find(
+        &wanted,
+        &Environment::of_process(),
+        &place.cache,
+    )?)
 }

@@ -50,17 +50,25 @@ impl Place {
 
 fn absolute(folder: &Path) -> Result<PathBuf, Fault> {
     std::path::absolute(folder).map_err(|error| {
-        Fault::new(Code::CONFIG_INVALID, format!("`{}` is not a folder's name: {error}", folder.display()))
+        Fault::new(
+            Code::CONFIG_INVALID,
+            format!("`{}` is not a folder's name: {error}", folder.display()),
+        )
     })
 }
 
 fn default_cache() -> Result<PathBuf, Fault> {
     use etcetera::base_strategy::{BaseStrategy, choose_base_strategy};
 
-    choose_base_strategy().map(|strategy| strategy.cache_dir().join("pyrun")).map_err(|_| {
-        Fault::new(Code::CONFIG_INVALID, "there is no home folder to keep the cache in")
+    choose_base_strategy()
+        .map(|strategy| strategy.cache_dir().join("pyrun"))
+        .map_err(|_| {
+            Fault::new(
+                Code::CONFIG_INVALID,
+                "there is no home folder to keep the cache in",
+            )
             .hint("name one with `--cache-dir DIR` or PYRUN_CACHE_DIR")
-    })
+        })
 }
 
 /// What a script says of how its requirements are resolved.
@@ -87,13 +95,21 @@ pub struct Resolving {
 
 impl Resolving {
     /// Decides how to resolve. `script` is what the script's own tables say.
-    pub fn resolve(args: &ResolveArgs, script: &ScriptSettings, file: &FileSettings) -> Result<Self, Fault> {
+    pub fn resolve(
+        args: &ResolveArgs,
+        script: &ScriptSettings,
+        file: &FileSettings,
+    ) -> Result<Self, Fault> {
         let own = |index: &Option<String>| index.clone().map(|index| vec![index]);
         let index = own(&args.index_url)
             .or_else(|| Some(script.indexes.clone()).filter(|indexes| !indexes.is_empty()))
             .or_else(|| own(&file.index_url))
             .unwrap_or_else(|| vec![ResolveOptions::DEFAULT_INDEX.to_owned()]);
-        let extra = if args.extra_index_url.is_empty() { &file.extra_index_url } else { &args.extra_index_url };
+        let extra = if args.extra_index_url.is_empty() {
+            &file.extra_index_url
+        } else {
+            &args.extra_index_url
+        };
         // As uv does: the extra indexes come first, so that a private package's name wins.
         let indexes = extra
             .iter()
@@ -101,16 +117,30 @@ impl Resolving {
             .filter(|url| !url.is_empty())
             .map(|url| index_address(url))
             .collect::<Result<_, _>>()?;
-        let exclude_newer =
-            args.exclude_newer.as_ref().or(script.exclude_newer.as_ref()).or(file.exclude_newer.as_ref());
+        let exclude_newer = args
+            .exclude_newer
+            .as_ref()
+            .or(script.exclude_newer.as_ref())
+            .or(file.exclude_newer.as_ref());
         Ok(Self {
             options: ResolveOptions {
                 indexes,
                 exclude_newer: exclude_newer.map(|text| units::time(text)).transpose()?,
-                prerelease: args.prerelease.map(Into::into).or(file.prerelease).unwrap_or_default(),
-                resolution: args.resolution.map(Into::into).or(file.resolution).unwrap_or_default(),
+                prerelease: args
+                    .prerelease
+                    .map(Into::into)
+                    .or(file.prerelease)
+                    .unwrap_or_default(),
+                resolution: args
+                    .resolution
+                    .map(Into::into)
+                    .or(file.resolution)
+                    .unwrap_or_default(),
             },
-            python: args.python_version.clone().or_else(|| file.python_version.clone()),
+            python: args
+                .python_version
+                .clone()
+                .or_else(|| file.python_version.clone()),
             freshness: match (args.upgrade, args.locked) {
                 (true, _) => Freshness::Upgrade,
                 (_, true) => Freshness::Locked,
@@ -127,8 +157,11 @@ fn index_address(text: &str) -> Result<String, Fault> {
     if known.iter().any(|scheme| text.starts_with(scheme)) {
         return Ok(text.trim_end_matches('/').to_owned());
     }
-    Err(Fault::new(Code::CONFIG_INVALID, format!("`{text}` is not the address of an index"))
-        .hint("an index's address begins with https://, such as https://pypi.org/simple"))
+    Err(Fault::new(
+        Code::CONFIG_INVALID,
+        format!("`{text}` is not the address of an index"),
+    )
+    .hint("an index's address begins with https://, such as https://pypi.org/simple"))
 }
 
 impl From<args::Prerelease> for Prerelease {
@@ -157,7 +190,10 @@ mod tests {
 
     #[test]
     fn flags_win_over_the_script_and_that_over_the_file() {
-        let file = FileSettings { index_url: Some("https://file/simple".to_owned()), ..FileSettings::default() };
+        let file = FileSettings {
+            index_url: Some("https://file/simple".to_owned()),
+            ..FileSettings::default()
+        };
         let mut args = ResolveArgs::default();
         let script = |indexes: &[&str]| ScriptSettings {
             indexes: indexes.iter().map(ToString::to_string).collect(),
@@ -166,31 +202,50 @@ mod tests {
         let index = |args: &ResolveArgs, own: &[&str]| {
             Resolving::resolve(args, &script(own), &file).map(|resolving| resolving.options.indexes)
         };
-        assert_eq!(index(&args, &[]), Ok(vec!["https://file/simple".to_owned()]));
-        assert_eq!(index(&args, &["https://script/"]), Ok(vec!["https://script".to_owned()]));
+        assert_eq!(
+            index(&args, &[]),
+            Ok(vec!["https://file/simple".to_owned()])
+        );
+        assert_eq!(
+            index(&args, &["https://script/"]),
+            Ok(vec!["https://script".to_owned()])
+        );
         args.index_url = Some("https://flag/simple/".to_owned());
         args.extra_index_url = vec!["https://extra/simple".to_owned()];
         assert_eq!(
             index(&args, &["https://script"]),
-            Ok(vec!["https://extra/simple".to_owned(), "https://flag/simple".to_owned()])
+            Ok(vec![
+                "https://extra/simple".to_owned(),
+                "https://flag/simple".to_owned()
+            ])
         );
     }
 
     #[test]
     fn what_is_no_index_is_refused() {
-        let args = ResolveArgs { index_url: Some("pypi.org".to_owned()), ..ResolveArgs::default() };
-        let fault = Resolving::resolve(&args, &ScriptSettings::default(), &FileSettings::default()).expect_err("no scheme");
+        let args = ResolveArgs {
+            index_url: Some("pypi.org".to_owned()),
+            ..ResolveArgs::default()
+        };
+        let fault = Resolving::resolve(&args, &ScriptSettings::default(), &FileSettings::default())
+            .expect_err("no scheme");
         assert_eq!(fault.code, Code::CONFIG_INVALID);
     }
 
     #[test]
     fn the_store_lies_in_the_cache_unless_it_is_named() {
-        let mut args = PlaceArgs { cache_dir: Some("/c".into()), ..PlaceArgs::default() };
+        let mut args = PlaceArgs {
+            cache_dir: Some("/c".into()),
+            ..PlaceArgs::default()
+        };
         let place = |args: &PlaceArgs| Place::resolve(args, &FileSettings::default());
         assert_eq!(place(&args).map(|place| place.store), Ok("/c/store".into()));
         args.store = Some("/s".to_owned());
         assert_eq!(place(&args).map(|place| place.store), Ok("/s".into()));
         args.store = Some("s3://bucket/prefix".to_owned());
-        assert_eq!(place(&args).map_err(|fault| fault.code), Err(Code::CONFIG_INVALID));
+        assert_eq!(
+            place(&args).map_err(|fault| fault.code),
+            Err(Code::CONFIG_INVALID)
+        );
     }
 }

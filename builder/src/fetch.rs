@@ -140,7 +140,10 @@ where
         scratch,
         progress: &progress,
     };
-    let wheels: Vec<_> = missing.into_iter().map(|package| fetcher.fetch(package)).collect();
+    let wheels: Vec<_> = missing
+        .into_iter()
+        .map(|package| fetcher.fetch(package))
+        .collect();
     let sizes: Vec<u64> = stream::iter(wheels)
         .buffer_unordered(PARALLEL)
         .try_collect()

@@ -19,7 +19,8 @@ use std::time::Instant;
 
 use pyrun_core::protocol::Freshness;
 use pyrun_core::{
-    BundleRecord, Code, Event, Events, FORMAT, Fault, Lock, LockHash, LockedPackage, Phase, Request, Sha256,
+    BundleRecord, Code, Event, Events, FORMAT, Fault, Lock, LockHash, LockedPackage, Phase,
+    Request, Sha256,
 };
 use pyrun_store::{Body, Created, Store, catalog};
 
@@ -45,7 +46,11 @@ pub struct Locked {
 impl Builder {
     /// A builder whose unfinished files lie in `scratch`, best on the store's own disk.
     pub fn new(store: Arc<dyn Store>, index: index::Client, scratch: impl AsRef<Path>) -> Self {
-        Self { store, index, scratch: scratch.as_ref().to_owned() }
+        Self {
+            store,
+            index,
+            scratch: scratch.as_ref().to_owned(),
+        }
     }
 
     /// The lock of a request: remembered, or resolved and remembered from now on.
@@ -58,7 +63,10 @@ impl Builder {
         let hash = request.hash();
         let known = self.remembered(&hash, events).await?;
         match (freshness, known) {
-            (Freshness::Remembered | Freshness::Locked, Some(lock)) => Ok(Locked { lock, remembered: true }),
+            (Freshness::Remembered | Freshness::Locked, Some(lock)) => Ok(Locked {
+                lock,
+                remembered: true,
+            }),
             (Freshness::Locked, None) => Err(never_locked()),
             (Freshness::Remembered, None) => {
                 let lock = self.resolve(request, events).await?;
@@ -68,9 +76,14 @@ impl Builder {
                 let lock = self.resolve(request, events).await?;
                 let changed = old.is_none_or(|old| old.hash() != lock.hash());
                 if changed {
-                    self.store.put(&catalog::lock(&hash), lock.to_toml().into()).await?;
+                    self.store
+                        .put(&catalog::lock(&hash), lock.to_toml().into())
+                        .await?;
                 }
-                Ok(Locked { lock, remembered: false })
+                Ok(Locked {
+                    lock,
+                    remembered: false,
+                })
             }
         }
     }
@@ -79,7 +92,8 @@ impl Builder {
         let phase = Phase::Resolve;
         events(Event::Started { phase });
         let began = Instant::now();
-        let lock = resolve::resolve(request, &self.index, None, events).await?;
+        let mut lock = resolve::resolve(request, &self.index, None, events).await?;
+        lock.resolved = Some(jiff::Timestamp::now().to_string());
         events(finished(phase, began, 0, lock.packages.len() as u64));
         Ok(lock)
     }
@@ -124,23 +138,38 @@ impl Builder {
         let phase = Phase::Download;
         events(Event::Started { phase });
         let began = Instant::now();
-        let fetched =
-            fetch::fetch_wheels(lock, &*self.store, &self.index, check, &self.scratch, events).await?;
+        let fetched = fetch::fetch_wheels(
+            lock,
+            &*self.store,
+            &self.index,
+            check,
+            &self.scratch,
+            events,
+        )
+        .await?;
         events(finished(phase, began, fetched.bytes, fetched.downloaded));
         let built = jiff::Timestamp::now().to_string();
         Ok(splice::publish(&*self.store, lock, &self.scratch, &built, events).await?)
     }
 
     /// The record of a bundle that is there. One that can't be used is a miss: it is set aside.
-    async fn published(&self, lock: &LockHash, events: Events<'_>) -> Result<Option<BundleRecord>, Fault> {
+    async fn published(
+        &self,
+        lock: &LockHash,
+        events: Events<'_>,
+    ) -> Result<Option<BundleRecord>, Fault> {
         let key = catalog::bundle_record(lock);
         let Some(json) = self.store.get(&key, None).await? else {
             return Ok(None);
         };
         let record = serde_json::from_slice::<BundleRecord>(&json).ok();
-        let record = record.filter(|record| record.manifest.lock == *lock && record.manifest.format == FORMAT);
+        let record = record
+            .filter(|record| record.manifest.lock == *lock && record.manifest.format == FORMAT);
         if record.is_none() {
-            let message = format!("the record of bundle `{}` can't be read and is made anew", lock.0.short());
+            let message = format!(
+                "the record of bundle `{}` can't be read and is made anew",
+                lock.0.short()
+            );
             events(Event::Warning { message });
             self.store.delete(&key).await?;
         }
@@ -148,7 +177,11 @@ impl Builder {
     }
 
     /// A lock from the store. One that can't be read is a miss: it is said, and made anew.
-    async fn remembered(&self, request: &Sha256, events: Events<'_>) -> Result<Option<Lock>, Fault> {
+    async fn remembered(
+        &self,
+        request: &Sha256,
+        events: Events<'_>,
+    ) -> Result<Option<Lock>, Fault> {
         let Some(bytes) = self.store.get(&catalog::lock(request), None).await? else {
             return Ok(None);
         };
@@ -169,18 +202,32 @@ impl Builder {
         if self.store.put_new(&key, Body::from(lock.to_toml())).await? == Created::No
             && let Some(lock) = self.remembered(request, &|_| {}).await?
         {
-            return Ok(Locked { lock, remembered: true });
+            return Ok(Locked {
+                lock,
+                remembered: true,
+            });
         }
-        Ok(Locked { lock, remembered: false })
+        Ok(Locked {
+            lock,
+            remembered: false,
+        })
     }
 }
 
 fn finished(phase: Phase, began: Instant, bytes: u64, items: u64) -> Event {
     let micros = u64::try_from(began.elapsed().as_micros()).unwrap_or(u64::MAX);
-    Event::Finished { phase, micros, bytes, items }
+    Event::Finished {
+        phase,
+        micros,
+        bytes,
+        items,
+    }
 }
 
 fn never_locked() -> Fault {
-    Fault::new(Code::LOCK_STALE, "these requirements are not locked yet, and `--locked` forbids resolving them")
-        .hint("run once without `--locked`, or give a lock with `--lock FILE`")
+    Fault::new(
+        Code::LOCK_STALE,
+        "these requirements are not locked yet, and `--locked` forbids resolving them",
+    )
+    .hint("run once without `--locked`, or give a lock with `--lock FILE`")
 }

@@ -6,7 +6,10 @@ use std::time::{SystemTime, UNIX_EPOCH};
 use pyrun_core::Fault;
 use serde_json::json;
 
-use crate::args::{CacheCommand, CacheGcArgs, CacheLsArgs, CacheOneArgs, CacheRmArgs, CacheVerifyArgs, PlaceArgs, SortColumn};
+use crate::args::{
+    CacheCommand, CacheGcArgs, CacheLsArgs, CacheOneArgs, CacheRmArgs, CacheVerifyArgs, PlaceArgs,
+    SortColumn,
+};
 use crate::console::{Align, Console, Table, Tone, words};
 use crate::inventory::{Inventory, Limits, Row, Swept, Verdict};
 use crate::settings::{FileSettings, Place, units};
@@ -67,13 +70,20 @@ async fn ls(args: &CacheLsArgs, console: &Console) -> Result<ExitCode, Fault> {
             summary(&row.packages),
             words::bytes(row.size),
             words::ago(now.saturating_sub(row.built)),
-            row.used.map_or_else(|| "never".to_owned(), |used| words::ago(now.saturating_sub(used))),
+            row.used.map_or_else(
+                || "never".to_owned(),
+                |used| words::ago(now.saturating_sub(used)),
+            ),
             words::grouped(row.runs),
         ]);
     }
     console.table(&table);
     let total = rows.iter().map(|row| row.size).sum();
-    console.say(&format!("{}, {}", words::count(rows.len() as u64, "bundle"), words::bytes(total)));
+    console.say(&format!(
+        "{}, {}",
+        words::count(rows.len() as u64, "bundle"),
+        words::bytes(total)
+    ));
     Ok(ExitCode::SUCCESS)
 }
 
@@ -82,7 +92,9 @@ fn sort(rows: &mut [Row], column: SortColumn) {
 
     match column {
         SortColumn::Hash => rows.sort_by_key(|row| row.hash),
-        SortColumn::Python => rows.sort_by_cached_key(|row| row.python.parse::<pep440_rs::Version>().ok()),
+        SortColumn::Python => {
+            rows.sort_by_cached_key(|row| row.python.parse::<pep440_rs::Version>().ok())
+        }
         SortColumn::Packages => rows.sort_by_key(|row| Reverse(row.packages.len())),
         SortColumn::Size => rows.sort_by_key(|row| Reverse(row.size)),
         SortColumn::Built => rows.sort_by_key(|row| Reverse(row.built)),
@@ -119,12 +131,39 @@ async fn info(args: &CacheOneArgs, console: &Console) -> Result<ExitCode, Fault>
         return Ok(ExitCode::SUCCESS);
     }
     let paint = console.paint_out();
-    let line = |name: &str, value: &str| console.out_line(&format!("{} {value}", paint.tone(Tone::Bold, &format!("{name:<9}"))));
+    let line = |name: &str, value: &str| {
+        console.out_line(&format!(
+            "{} {value}",
+            paint.tone(Tone::Bold, &format!("{name:<9}"))
+        ))
+    };
     line("hash", &hash.to_string());
     line("target", &record.manifest.target);
-    line("size", &format!("{}, {} unpacked in {}", words::bytes(row.size), words::bytes(row.unpacked), words::count(record.manifest.files, "file")));
-    line("bytecode", if row.bytecode { "compiled" } else { "not yet: `pyrun prewarm` compiles it" });
-    line("unpacked", if row.here { "on this machine" } else { "not on this machine" });
+    line(
+        "size",
+        &format!(
+            "{}, {} unpacked in {}",
+            words::bytes(row.size),
+            words::bytes(row.unpacked),
+            words::count(record.manifest.files, "file")
+        ),
+    );
+    line(
+        "bytecode",
+        if row.bytecode {
+            "compiled"
+        } else {
+            "not yet: `pyrun prewarm` compiles it"
+        },
+    );
+    line(
+        "unpacked",
+        if row.here {
+            "on this machine"
+        } else {
+            "not on this machine"
+        },
+    );
     line("built", &record.built);
     line("runs", &words::grouped(row.runs));
     console.out_line("");
@@ -172,7 +211,15 @@ async fn gc(args: &CacheGcArgs, console: &Console) -> Result<ExitCode, Fault> {
         dry_run: args.dry_run,
     };
     let swept = inventory(&args.place)?.sweep(limits).await?;
-    Ok(show_swept(&swept, if args.dry_run { "Would remove" } else { "Removed" }, console))
+    Ok(show_swept(
+        &swept,
+        if args.dry_run {
+            "Would remove"
+        } else {
+            "Removed"
+        },
+        console,
+    ))
 }
 
 fn show_swept(swept: &Swept, verb: &str, console: &Console) -> ExitCode {
@@ -199,7 +246,12 @@ async fn verify(args: &CacheVerifyArgs, console: &Console) -> Result<ExitCode, F
         hashes.push(inventory.find(prefix).await?);
     }
     if hashes.is_empty() {
-        hashes = inventory.rows().await?.into_iter().map(|row| row.hash).collect();
+        hashes = inventory
+            .rows()
+            .await?
+            .into_iter()
+            .map(|row| row.hash)
+            .collect();
     }
     let mut wrong = 0u64;
     for hash in &hashes {
@@ -208,7 +260,10 @@ async fn verify(args: &CacheVerifyArgs, console: &Console) -> Result<ExitCode, F
         show_verdict(hash.0.short().as_str(), &verdict, console);
     }
     if wrong > 0 {
-        console.say(&format!("{} set aside: the next run builds anew", words::count(wrong, "bundle")));
+        console.say(&format!(
+            "{} set aside: the next run builds anew",
+            words::count(wrong, "bundle")
+        ));
         return Ok(ExitCode::from(pyrun_core::Exit::Infrastructure.status()));
     }
     Ok(ExitCode::SUCCESS)
@@ -230,7 +285,9 @@ fn show_verdict(hash: &str, verdict: &Verdict, console: &Console) {
 }
 
 fn now() -> u64 {
-    SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |time| time.as_secs())
+    SystemTime::now()
+        .duration_since(UNIX_EPOCH)
+        .map_or(0, |time| time.as_secs())
 }
 
 #[cfg(test)]
@@ -239,7 +296,11 @@ mod tests {
 
     #[test]
     fn a_summary_fits_its_column() {
-        let names = |count: usize| (0..count).map(|n| format!("package{n} 1.0")).collect::<Vec<_>>();
+        let names = |count: usize| {
+            (0..count)
+                .map(|n| format!("package{n} 1.0"))
+                .collect::<Vec<_>>()
+        };
         assert_eq!(summary(&names(0)), "0");
         assert_eq!(summary(&names(2)), "2: package0 1.0, package1 1.0");
         assert!(summary(&names(30)).ends_with(", …"));

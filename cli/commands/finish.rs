@@ -14,7 +14,9 @@ pub async fn run(args: FinishArgs) -> Result<ExitCode, Fault> {
     let lock: LockHash = args
         .lock
         .parse()
-        .map_err(|error: pyrun_core::digest::DigestError| Fault::new(Code::USAGE, error.to_string()))?;
+        .map_err(|error: pyrun_core::digest::DigestError| {
+            Fault::new(Code::USAGE, error.to_string())
+        })?;
     background::compile(&place, &lock, &args.python).await?;
     Ok(ExitCode::SUCCESS)
 }

@@ -17,13 +17,28 @@ pub async fn run(args: LockArgs, console: &Console) -> Result<ExitCode, Fault> {
     let inputs = inputs::read(&args.sources.sources)?;
     let [input] = inputs.as_slice() else {
         let names: Vec<&str> = inputs.iter().map(|input| input.name.as_str()).collect();
-        return Err(Fault::new(Code::USAGE, format!("a lock is for one set of requirements; these are {}", names.len()))
-            .cause(names.join(", "))
-            .hint("name one source, and one function of a script as `FILE:FUNCTION`"));
+        return Err(Fault::new(
+            Code::USAGE,
+            format!(
+                "a lock is for one set of requirements; these are {}",
+                names.len()
+            ),
+        )
+        .cause(names.join(", "))
+        .hint("name one source, and one function of a script as `FILE:FUNCTION`"));
     };
     let file = FileSettings::find(&super::here()?)?;
-    let session = Session::open(&args.place, &args.resolve, &file, &input.wanted, Surroundings::function())?;
-    let built = session.client(console).build(session.build_request(&input.wanted, Goal::Lock)).await?;
+    let session = Session::open(
+        &args.place,
+        &args.resolve,
+        &file,
+        &input.wanted,
+        Surroundings::function(),
+    )?;
+    let built = session
+        .client(console)
+        .build(session.build_request(&input.wanted, Goal::Lock))
+        .await?;
     match args.output {
         Some(path) => {
             super::write_output(&path, built.pylock.as_bytes())?;

@@ -13,8 +13,9 @@ use pyrun_core::{Code, Fault};
 
 /// The current folder.
 fn here() -> Result<PathBuf, Fault> {
-    std::env::current_dir()
-        .map_err(|error| Fault::new(Code::CONFIG_INVALID, "there is no current folder").cause(error.to_string()))
+    std::env::current_dir().map_err(|error| {
+        Fault::new(Code::CONFIG_INVALID, "there is no current folder").cause(error.to_string())
+    })
 }
 
 /// Writes what `-o FILE` asks for.

@@ -17,10 +17,22 @@ use crate::settings::FileSettings;
 pub async fn run(args: PrewarmArgs, console: &Console) -> Result<ExitCode, Fault> {
     let file = FileSettings::find(&super::here()?)?;
     for input in inputs::read(&args.sources.sources)? {
-        let session = Session::open(&args.place, &args.resolve, &file, &input.wanted, Surroundings::function())?;
+        let session = Session::open(
+            &args.place,
+            &args.resolve,
+            &file,
+            &input.wanted,
+            Surroundings::function(),
+        )?;
         let client = session.client(console);
-        let goal = if args.no_bytecode { Goal::Bundle } else { Goal::Bytecode };
-        let built = client.build(session.build_request(&input.wanted, goal)).await?;
+        let goal = if args.no_bytecode {
+            Goal::Bundle
+        } else {
+            Goal::Bytecode
+        };
+        let built = client
+            .build(session.build_request(&input.wanted, goal))
+            .await?;
         if !args.build_only {
             client.prepare(built.lock).await?;
         }

@@ -26,7 +26,10 @@ pub async fn run(args: RunArgs, console: &Console) -> Result<ExitCode, Fault> {
     };
     let (output, surroundings) = match call.entry {
         Entry::Function { .. } => (Output::Function, Surroundings::function()),
-        Entry::Program { .. } => (Output::Program, Surroundings::program(&super::here()?, Path::new(&call.script.path))),
+        Entry::Program { .. } => (
+            Output::Program,
+            Surroundings::program(&super::here()?, Path::new(&call.script.path)),
+        ),
     };
     let session = Session::open(&args.place, &args.resolve, &file, &wanted, surroundings)?;
     let build = session.build_request(&wanted, Goal::Bundle);
@@ -47,28 +50,47 @@ pub async fn run(args: RunArgs, console: &Console) -> Result<ExitCode, Fault> {
 
 /// Flags and environment win over the script's own options, those over `pyrun.toml`.
 fn limits(args: &RunArgs, call: &Call, file: &FileSettings) -> Result<Limits, Fault> {
-    let timeout = |text: &String| units::duration(text).map(|time| u64::try_from(time.as_millis()).unwrap_or(u64::MAX).max(1));
+    let timeout = |text: &String| {
+        units::duration(text).map(|time| u64::try_from(time.as_millis()).unwrap_or(u64::MAX).max(1))
+    };
     let memory = |text: &String| units::size(text);
-    let own = |text: &Option<String>, read: &dyn Fn(&String) -> Result<u64, Fault>| text.as_ref().map(read).transpose();
+    let own = |text: &Option<String>, read: &dyn Fn(&String) -> Result<u64, Fault>| {
+        text.as_ref().map(read).transpose()
+    };
     Ok(Limits {
-        timeout_ms: own(&args.timeout, &timeout)?.or(call.timeout_ms).or(own(&file.timeout, &timeout)?),
-        memory_bytes: own(&args.memory, &memory)?.or(call.memory_bytes).or(own(&file.memory, &memory)?),
+        timeout_ms: own(&args.timeout, &timeout)?
+            .or(call.timeout_ms)
+            .or(own(&file.timeout, &timeout)?),
+        memory_bytes: own(&args.memory, &memory)?
+            .or(call.memory_bytes)
+            .or(own(&file.memory, &memory)?),
         result_bytes: None,
     })
 }
 
 /// Hands the outcome to the console, and gives the exit status.
-fn show(outcome: Outcome, args: &RunArgs, output: Output, console: &Console) -> Result<ExitCode, Fault> {
+fn show(
+    outcome: Outcome,
+    args: &RunArgs,
+    output: Output,
+    console: &Console,
+) -> Result<ExitCode, Fault> {
     let status = match &outcome.result {
         Ok(value) => {
             match &args.output {
-                Some(path) => super::write_output(path, format!("{}\n", value_text(value)).as_bytes())?,
+                Some(path) => {
+                    super::write_output(path, format!("{}\n", value_text(value)).as_bytes())?
+                }
                 None => console.result(value),
             }
             0
         }
         Err(fault) => {
-            console.fault(fault);
+            let is_programs_own = output == Output::Program && fault.code == Code::RUN_EXITED;
+            // A program has said itself what it had to say.
+            if console.is_json() || !is_programs_own {
+                console.fault(fault);
+            }
             exit_status(fault, output)
         }
     };

@@ -105,7 +105,12 @@ impl Console {
         }
         match frame {
             Frame::Phase(event) => self.event(event),
-            Frame::Log { stream, text, newline, .. } => self.log(*stream, text, *newline, output),
+            Frame::Log {
+                stream,
+                text,
+                newline,
+                ..
+            } => self.log(*stream, text, *newline, output),
             Frame::Yield { value } => self.out_line(&value_text(value)),
             _ => {}
         }
@@ -119,14 +124,24 @@ impl Console {
         }
         match event {
             Event::Warning { message } => self.note(Tone::Warn, "warning", message),
-            Event::Finished { phase, micros, bytes, items } => {
+            Event::Finished {
+                phase,
+                micros,
+                bytes,
+                items,
+            } => {
                 self.progress().finish(*phase);
                 if let Some(line) = words::finished(*phase, *micros, *bytes, *items) {
                     self.say(&line);
                 }
             }
             Event::Started { phase } => self.progress().start(*phase),
-            Event::Progress { phase, done, total, item } => {
+            Event::Progress {
+                phase,
+                done,
+                total,
+                item,
+            } => {
                 self.progress().update(*phase, *done, *total, item);
             }
             Event::Other => {}
@@ -164,7 +179,10 @@ impl Console {
             .collect();
         parts.push(format!("{} in all", words::duration(report.micros)));
         if report.peak_memory_bytes > 0 {
-            parts.push(format!("{} of memory", words::bytes(report.peak_memory_bytes)));
+            parts.push(format!(
+                "{} of memory",
+                words::bytes(report.peak_memory_bytes)
+            ));
         }
         let start = match report.start {
             StartKind::Cold => "cold start",
@@ -177,7 +195,12 @@ impl Console {
     /// Shows the result of a function on standard output.
     pub fn result(&self, value: &serde_json::Value) {
         if self.is_json() {
-            self.out(&Frame::Result { value: value.clone() }.to_line());
+            self.out(
+                &Frame::Result {
+                    value: value.clone(),
+                }
+                .to_line(),
+            );
         } else if !value.is_null() {
             self.out_line(&value_text(value));
         }
@@ -198,7 +221,10 @@ impl Console {
         if self.level > Level::Quiet && !self.is_json() {
             let mut progress = self.progress();
             progress.clear();
-            write_all(&mut io::stderr().lock(), &format!("{}\n", self.paint.tone(Tone::Dim, line)));
+            write_all(
+                &mut io::stderr().lock(),
+                &format!("{}\n", self.paint.tone(Tone::Dim, line)),
+            );
         }
     }
 
@@ -235,10 +261,15 @@ impl Console {
 
 /// A reader that went away (`pyrun … | head`) is no reason to fail.
 fn write_all(stream: &mut impl Write, text: &str) {
-    let _ = stream.write_all(text.as_bytes()).and_then(|()| stream.flush());
+    let _ = stream
+        .write_all(text.as_bytes())
+        .and_then(|()| stream.flush());
 }
 
 /// Whether a phase is worth a live line: those that may take long.
 fn is_shown(phase: Phase) -> bool {
-    !matches!(phase, Phase::Start | Phase::Import | Phase::Call | Phase::Other)
+    !matches!(
+        phase,
+        Phase::Start | Phase::Import | Phase::Call | Phase::Other
+    )
 }

@@ -52,7 +52,11 @@ struct Current {
 impl Progress {
     /// A line that is drawn only if `live`.
     pub fn new(live: bool, paint: Paint) -> Self {
-        Self { paint, live, shared: None }
+        Self {
+            paint,
+            live,
+            shared: None,
+        }
     }
 
     /// A phase began.
@@ -68,8 +72,13 @@ impl Progress {
             shared
         });
         let mut line = shared.lock();
-        line.current =
-            Some(Current { phase, began: Instant::now(), done: 0, total: 0, item: String::new() });
+        line.current = Some(Current {
+            phase,
+            began: Instant::now(),
+            done: 0,
+            total: 0,
+            item: String::new(),
+        });
         shared.changed.notify_one();
     }
 
@@ -77,7 +86,11 @@ impl Progress {
     pub fn update(&mut self, phase: Phase, done: u64, total: u64, item: &str) {
         let Some(shared) = &self.shared else { return };
         let mut line = shared.lock();
-        if let Some(current) = line.current.as_mut().filter(|current| current.phase == phase) {
+        if let Some(current) = line
+            .current
+            .as_mut()
+            .filter(|current| current.phase == phase)
+        {
             current.done = done;
             current.total = total;
             item.clone_into(&mut current.item);
@@ -88,7 +101,11 @@ impl Progress {
     pub fn finish(&mut self, phase: Phase) {
         let Some(shared) = &self.shared else { return };
         let mut line = shared.lock();
-        if line.current.as_ref().is_some_and(|current| current.phase == phase) {
+        if line
+            .current
+            .as_ref()
+            .is_some_and(|current| current.phase == phase)
+        {
             line.current = None;
         }
         line.erase();
@@ -136,7 +153,10 @@ impl Line {
         self.frame += 1;
         let spinner = ["⠋", "⠙", "⠹", "⠸", "⠼", "⠴", "⠦", "⠧", "⠇", "⠏"][self.frame % 10];
         let text = cut(&describe(current), columns().saturating_sub(3));
-        write(&format!("\r\x1b[2K{} {text}", paint.tone(Tone::Name, spinner)));
+        write(&format!(
+            "\r\x1b[2K{} {text}",
+            paint.tone(Tone::Name, spinner)
+        ));
         self.drawn = true;
     }
 }
@@ -145,20 +165,33 @@ fn draw_until_closed(shared: &Shared, paint: Paint) {
     let mut line = shared.lock();
     while !line.closed {
         line.draw(paint);
-        let (next, _) =
-            shared.changed.wait_timeout(line, PERIOD).unwrap_or_else(PoisonError::into_inner);
+        let (next, _) = shared
+            .changed
+            .wait_timeout(line, PERIOD)
+            .unwrap_or_else(PoisonError::into_inner);
         line = next;
     }
 }
 
 fn describe(current: &Current) -> String {
     let mut text = words::doing(current.phase).to_owned();
-    let moves_bytes = matches!(current.phase, Phase::Download | Phase::Fetch | Phase::Extract | Phase::Splice);
+    let moves_bytes = matches!(
+        current.phase,
+        Phase::Download | Phase::Fetch | Phase::Extract | Phase::Splice
+    );
     if current.total > 0 && moves_bytes {
-        text.push_str(&format!(" {} of {}", words::bytes(current.done), words::bytes(current.total)));
+        text.push_str(&format!(
+            " {} of {}",
+            words::bytes(current.done),
+            words::bytes(current.total)
+        ));
         let seconds = current.began.elapsed().as_secs_f64();
         if seconds > 0.5 {
-            #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "a rate for the screen")]
+            #[expect(
+                clippy::cast_possible_truncation,
+                clippy::cast_sign_loss,
+                reason = "a rate for the screen"
+            )]
             let rate = (current.done as f64 / seconds) as u64;
             text.push_str(&format!(", {}/s", words::bytes(rate)));
         }
@@ -192,5 +225,7 @@ fn columns() -> usize {
 fn write(text: &str) {
     let mut stderr = io::stderr().lock();
     // A terminal that went away is no reason to fail.
-    let _ = stderr.write_all(text.as_bytes()).and_then(|()| stderr.flush());
+    let _ = stderr
+        .write_all(text.as_bytes())
+        .and_then(|()| stderr.flush());
 }

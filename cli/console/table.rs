@@ -23,7 +23,10 @@ pub struct Table {
 impl Table {
     /// A table with these headings.
     pub fn new(columns: &[(&'static str, Align)]) -> Self {
-        Self { columns: columns.to_vec(), rows: Vec::new() }
+        Self {
+            columns: columns.to_vec(),
+            rows: Vec::new(),
+        }
     }
 
     /// Adds a row; it has as many cells as there are columns.
@@ -44,7 +47,11 @@ impl Table {
             })
             .collect();
         let mut text = String::new();
-        let headings: Vec<String> = self.columns.iter().map(|(heading, _)| (*heading).to_owned()).collect();
+        let headings: Vec<String> = self
+            .columns
+            .iter()
+            .map(|(heading, _)| (*heading).to_owned())
+            .collect();
         text.push_str(&paint.tone(Tone::Bold, &self.line(&headings, &widths)));
         text.push('\n');
         for row in &self.rows {
@@ -80,6 +87,9 @@ mod tests {
         let mut table = Table::new(&[("name", Align::Left), ("size", Align::Right)]);
         table.row(vec!["numpy".to_owned(), "1".to_owned()]);
         table.row(vec!["é".to_owned(), "12345".to_owned()]);
-        assert_eq!(table.render(Paint::off()), "name    size\nnumpy      1\né      12345\n");
+        assert_eq!(
+            table.render(Paint::off()),
+            "name    size\nnumpy      1\né      12345\n"
+        );
     }
 }

@@ -20,7 +20,10 @@ mod tests {
         for (json, text) in [
             (r#""5""#, "5"),
             (r#"["5","this","that"]"#, r#"["5", "this", "that"]"#),
-            (r#"{"b":1,"a":[1.5,null,true,"é"]}"#, r#"{"b": 1, "a": [1.5, null, true, "é"]}"#),
+            (
+                r#"{"b":1,"a":[1.5,null,true,"é"]}"#,
+                r#"{"b": 1, "a": [1.5, null, true, "é"]}"#,
+            ),
         ] {
             let value: Value = serde_json::from_str(json).expect(json);
             assert_eq!(to_text(&value), text);

@@ -77,11 +77,23 @@ pub fn finished(phase: Phase, micros: u64, size: u64, items: u64) -> Option<Stri
     let (size, amount) = (bytes(size), size);
     match phase {
         Phase::Resolve => Some(format!("Resolved {} in {time}", count(items, "package"))),
-        Phase::Download if items > 0 => Some(format!("Downloaded {}, {size}, in {time}", count(items, "wheel"))),
-        Phase::Splice => Some(format!("Built a bundle of {}, {size}, in {time}", count(items, "package"))),
-        Phase::Compile if items > 0 => Some(format!("Compiled bytecode of {} in {time}", count(items, "package"))),
+        Phase::Download if items > 0 => Some(format!(
+            "Downloaded {}, {size}, in {time}",
+            count(items, "wheel")
+        )),
+        Phase::Splice => Some(format!(
+            "Built a bundle of {}, {size}, in {time}",
+            count(items, "package")
+        )),
+        Phase::Compile if items > 0 => Some(format!(
+            "Compiled bytecode of {} in {time}",
+            count(items, "package")
+        )),
         Phase::Fetch if amount > 0 => Some(format!("Fetched {size} in {time}")),
-        Phase::Extract if items > 0 => Some(format!("Unpacked {}, {size}, in {time}", count(items, "file"))),
+        Phase::Extract if items > 0 => Some(format!(
+            "Unpacked {}, {size}, in {time}",
+            count(items, "file")
+        )),
         _ => None,
     }
 }
@@ -92,7 +104,9 @@ mod tests {
 
     #[test]
     fn durations_read_well() {
-        let shown: Vec<_> = [0, 999, 12_400, 1_250_000, 125_000_000].map(duration).into();
+        let shown: Vec<_> = [0, 999, 12_400, 1_250_000, 125_000_000]
+            .map(duration)
+            .into();
         assert_eq!(shown, ["0µs", "999µs", "12ms", "1.2s", "2m 05s"]);
     }
 

@@ -56,7 +56,10 @@ pub fn read(sources: &[String]) -> Result<Vec<Input>, Fault> {
         }
     }
     if !words.requirements.is_empty() {
-        inputs.push(Input { name: "the command line".to_owned(), wanted: Wanted::Requirements(words) });
+        inputs.push(Input {
+            name: "the command line".to_owned(),
+            wanted: Wanted::Requirements(words),
+        });
     }
     Ok(inputs)
 }
@@ -64,18 +67,35 @@ pub fn read(sources: &[String]) -> Result<Vec<Input>, Fault> {
 /// Reads a source that is a file; `None` when it is a requirement.
 fn read_file(source: &str) -> Result<Option<Vec<Input>>, Fault> {
     let (path, _) = script::split(source);
-    let name = Path::new(path).file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
-    let extension = Path::new(path).extension().map(|ending| ending.to_ascii_lowercase());
-    let extension = extension.as_deref().and_then(std::ffi::OsStr::to_str).unwrap_or_default();
-    let one = |wanted| Ok(Some(vec![Input { name: path.to_owned(), wanted }]));
+    let name = Path::new(path)
+        .file_name()
+        .map(|name| name.to_string_lossy().into_owned())
+        .unwrap_or_default();
+    let extension = Path::new(path)
+        .extension()
+        .map(|ending| ending.to_ascii_lowercase());
+    let extension = extension
+        .as_deref()
+        .and_then(std::ffi::OsStr::to_str)
+        .unwrap_or_default();
+    let one = |wanted| {
+        Ok(Some(vec![Input {
+            name: path.to_owned(),
+            wanted,
+        }]))
+    };
     match extension {
         "py" => script::inputs(source).map(Some),
         "toml" if is_pylock(&name) => one(Wanted::Lock(read_text(path)?)),
-        "toml" if name == "pyproject.toml" => {
-            one(Wanted::Requirements(pyproject::read(path, &read_text(path)?)?))
-        }
-        "toml" => Err(Fault::new(Code::USAGE, format!("`{path}` is neither a pyproject.toml nor a pylock.toml"))
-            .hint("PEP 751 names lock files `pylock.toml` or `pylock.NAME.toml`")),
+        "toml" if name == "pyproject.toml" => one(Wanted::Requirements(pyproject::read(
+            path,
+            &read_text(path)?,
+        )?)),
+        "toml" => Err(Fault::new(
+            Code::USAGE,
+            format!("`{path}` is neither a pyproject.toml nor a pylock.toml"),
+        )
+        .hint("PEP 751 names lock files `pylock.toml` or `pylock.NAME.toml`")),
         "txt" | "in" => one(Wanted::Requirements(requirements_txt::read(path)?)),
         _ => Ok(None),
     }
@@ -91,7 +111,10 @@ fn is_pylock(name: &str) -> bool {
 }
 
 fn parse_word(word: &str) -> Result<Requirement, Fault> {
-    let origin = Origin { place: "the command line".to_owned(), span: None };
+    let origin = Origin {
+        place: "the command line".to_owned(),
+        span: None,
+    };
     parse_requirement(word, origin).map_err(|fault| {
         if Path::new(word).exists() {
             return Fault::new(Code::USAGE, format!("`{word}` is a file of a kind that names no requirements"))
@@ -106,8 +129,11 @@ fn parse_requirement(text: &str, origin: Origin) -> Result<Requirement, Fault> {
     match text.parse::<pep508_rs::Requirement>() {
         Ok(spec) => Ok(Requirement { spec, origin }),
         Err(error) => {
-            let mut fault = Fault::new(Code::REQUIREMENT_INVALID, format!("`{text}` is not a requirement (PEP 508)"))
-                .cause(error.message.to_string());
+            let mut fault = Fault::new(
+                Code::REQUIREMENT_INVALID,
+                format!("`{text}` is not a requirement (PEP 508)"),
+            )
+            .cause(error.message.to_string());
             if let Some(span) = origin.span {
                 fault = fault.span(span);
             }
@@ -120,7 +146,9 @@ fn parse_requirement(text: &str, origin: Origin) -> Result<Requirement, Fault> {
 pub fn read_text(path: &str) -> Result<String, Fault> {
     let fault = |message: String| Fault::new(Code::SCRIPT_UNREADABLE, message);
     let bytes = fs_err::read(path).map_err(|error| match error.kind() {
-        std::io::ErrorKind::NotFound => fault(format!("there is no file `{path}`")).hint(near(path)),
+        std::io::ErrorKind::NotFound => {
+            fault(format!("there is no file `{path}`")).hint(near(path))
+        }
         std::io::ErrorKind::IsADirectory => fault(format!("`{path}` is a folder, not a file")),
         _ => fault(format!("can't read `{path}`")).cause(io_cause(&error)),
     })?;
@@ -132,15 +160,24 @@ pub fn read_text(path: &str) -> Result<String, Fault> {
 
 /// The system's own words, without the path that the message names already.
 fn io_cause(error: &std::io::Error) -> String {
-    let inner = error.get_ref().and_then(std::error::Error::source).map(ToString::to_string);
+    let inner = error
+        .get_ref()
+        .and_then(std::error::Error::source)
+        .map(ToString::to_string);
     inner.unwrap_or_else(|| error.to_string())
 }
 
 /// What a missing file may have been meant to be.
 fn near(path: &str) -> String {
     let path = Path::new(path);
-    let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
-    let wanted = path.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
+    let folder = path
+        .parent()
+        .filter(|folder| !folder.as_os_str().is_empty())
+        .unwrap_or(Path::new("."));
+    let wanted = path
+        .file_name()
+        .map(|name| name.to_string_lossy().into_owned())
+        .unwrap_or_default();
     let Ok(entries) = fs_err::read_dir(folder) else {
         return format!("there is no folder `{}` either", folder.display());
     };
@@ -161,7 +198,12 @@ mod tests {
 
     #[test]
     fn lock_files_are_known_by_their_name() {
-        for (name, is) in [("pylock.toml", true), ("pylock.dev.toml", true), ("pylock..toml", false), ("lock.toml", false)] {
+        for (name, is) in [
+            ("pylock.toml", true),
+            ("pylock.dev.toml", true),
+            ("pylock..toml", false),
+            ("lock.toml", false),
+        ] {
             assert_eq!(is_pylock(name), is, "{name}");
         }
     }
@@ -170,7 +212,9 @@ mod tests {
     fn words_become_one_input() {
         let inputs = read(&["numpy>=2".to_owned(), "pandas".to_owned()]).expect("requirements");
         assert_eq!(inputs.len(), 1);
-        let Wanted::Requirements(found) = &inputs[0].wanted else { panic!("requirements") };
+        let Wanted::Requirements(found) = &inputs[0].wanted else {
+            panic!("requirements")
+        };
         assert_eq!(found.requirements.len(), 2);
     }
 
@@ -178,7 +222,11 @@ mod tests {
     fn a_missing_file_is_named_with_its_neighbour() {
         let folder = tempfile::tempdir().expect("a folder");
         fs_err::write(folder.path().join("script.py"), "").expect("a file");
-        let path = folder.path().join("scirpt.py").to_string_lossy().into_owned();
+        let path = folder
+            .path()
+            .join("scirpt.py")
+            .to_string_lossy()
+            .into_owned();
         let fault = read_text(&path).expect_err("missing");
         assert!(fault.hints[0].contains("script.py"), "{fault:?}");
     }

@@ -33,22 +33,34 @@ pub fn read(path: &str, text: &str) -> Result<Requirements, Fault> {
         }
     })?;
     let Some(project) = file.project else {
-        return Err(wrong(format!("`{path}` has no `[project]` table (PEP 621)"))
-            .hint("name the requirements on the command line instead"));
+        return Err(
+            wrong(format!("`{path}` has no `[project]` table (PEP 621)"))
+                .hint("name the requirements on the command line instead"),
+        );
     };
     if project.dynamic.iter().any(|field| field == "dependencies") {
-        return Err(wrong(format!("`{path}` leaves its dependencies to a build backend (`dynamic`)"))
-            .hint("only dependencies that stand in the file can be read without running anything"));
+        return Err(wrong(format!(
+            "`{path}` leaves its dependencies to a build backend (`dynamic`)"
+        ))
+        .hint("only dependencies that stand in the file can be read without running anything"));
     }
     let mut found = Requirements::default();
     for dependency in &project.dependencies {
-        let origin = Origin { place: path.to_owned(), span: Some(place(path, text, dependency.span())) };
-        found.requirements.push(parse_requirement(dependency.get_ref(), origin)?);
+        let origin = Origin {
+            place: path.to_owned(),
+            span: Some(place(path, text, dependency.span())),
+        };
+        found
+            .requirements
+            .push(parse_requirement(dependency.get_ref(), origin)?);
     }
     if let Some(bound) = project.requires_python {
         let specifiers: VersionSpecifiers = bound.get_ref().parse().map_err(|_| {
-            wrong(format!("`{}` is not a bound on Python (PEP 440)", bound.get_ref()))
-                .span(place(path, text, bound.span()))
+            wrong(format!(
+                "`{}` is not a bound on Python (PEP 440)",
+                bound.get_ref()
+            ))
+            .span(place(path, text, bound.span()))
         })?;
         found.requires_python = Some(specifiers);
     }
@@ -58,7 +70,9 @@ pub fn read(path: &str, text: &str) -> Result<Requirements, Fault> {
 /// The place of a byte range.
 fn place(path: &str, text: &str, range: std::ops::Range<usize>) -> Span {
     let start = text[..range.start].rfind('\n').map_or(0, |at| at + 1);
-    let end = text[range.start..].find('\n').map_or(text.len(), |at| range.start + at);
+    let end = text[range.start..]
+        .find('\n')
+        .map_or(text.len(), |at| range.start + at);
     let number = |value: usize| u32::try_from(value).unwrap_or(u32::MAX);
     Span {
         file: path.to_owned(),
@@ -80,7 +94,10 @@ mod tests {
         let found = read("pyproject.toml", text).expect("requirements");
         assert_eq!(found.requirements.len(), 2);
         assert_eq!(found.requirements[0].origin.to_string(), "pyproject.toml:5");
-        assert_eq!(found.requires_python.map(|bound| bound.to_string()), Some(">=3.10".to_owned()));
+        assert_eq!(
+            found.requires_python.map(|bound| bound.to_string()),
+            Some(">=3.10".to_owned())
+        );
     }
 
     #[test]

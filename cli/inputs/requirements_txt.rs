@@ -30,7 +30,10 @@ pub fn read(path: &str) -> Result<Requirements, Fault> {
             }
         }
     }
-    Ok(Requirements { requirements, ..Requirements::default() })
+    Ok(Requirements {
+        requirements,
+        ..Requirements::default()
+    })
 }
 
 /// A logical line and where it begins.
@@ -87,7 +90,9 @@ fn without_comment(text: &str) -> &str {
     if text.trim_start().starts_with('#') {
         return "";
     }
-    text.find(" #").or_else(|| text.find("\t#")).map_or(text, |at| &text[..at])
+    text.find(" #")
+        .or_else(|| text.find("\t#"))
+        .map_or(text, |at| &text[..at])
 }
 
 impl Line {
@@ -97,9 +102,14 @@ impl Line {
             return Ok(Read::Include(rest.trim().to_owned()));
         }
         if let Some(reason) = refusal(word, &self.text) {
-            return Err(Fault::new(Code::REQUIREMENT_INVALID, format!("`{word}` {reason}")).span(self.span));
+            return Err(
+                Fault::new(Code::REQUIREMENT_INVALID, format!("`{word}` {reason}")).span(self.span),
+            );
         }
-        let origin = Origin { place: self.span.file.clone(), span: Some(self.span) };
+        let origin = Origin {
+            place: self.span.file.clone(),
+            span: Some(self.span),
+        };
         parse_requirement(&self.text, origin).map(|found| Read::Requirement(Box::new(found)))
     }
 }
@@ -107,14 +117,20 @@ impl Line {
 /// Why a line is refused, if it is.
 fn refusal(word: &str, text: &str) -> Option<&'static str> {
     match word {
-        "-e" | "--editable" => Some("names a source tree, and a bundle is made of published wheels"),
+        "-e" | "--editable" => {
+            Some("names a source tree, and a bundle is made of published wheels")
+        }
         "-c" | "--constraint" => Some("is not read here: write the bounds as requirements"),
         "-i" | "--index-url" | "--extra-index-url" | "-f" | "--find-links" | "--no-index" => {
             Some("is not read from a file: give it on the command line or in pyrun.toml")
         }
         _ if word.starts_with('-') => Some("is an option of pip that has no meaning here"),
-        _ if text.contains(" --hash") => Some("has `--hash`, which is not read here: a pylock.toml keeps hashes"),
-        _ if word.starts_with(['.', '/']) => Some("is a path, and a bundle is made of published wheels"),
+        _ if text.contains(" --hash") => {
+            Some("has `--hash`, which is not read here: a pylock.toml keeps hashes")
+        }
+        _ if word.starts_with(['.', '/']) => {
+            Some("is a path, and a bundle is made of published wheels")
+        }
         _ => None,
     }
 }
@@ -128,19 +144,37 @@ mod tests {
         let path = folder.path().join("requirements.txt");
         fs_err::write(&path, text).expect("a file");
         let found = read(path.to_str().expect("UTF-8"))?;
-        Ok(found.requirements.iter().map(|requirement| requirement.spec.to_string()).collect())
+        Ok(found
+            .requirements
+            .iter()
+            .map(|requirement| requirement.spec.to_string())
+            .collect())
     }
 
     #[test]
     fn what_pip_reads_is_read() {
         let text = "# comment\n\nrequests >=2, <3  # why\nnumpy; python_version < '3.13'\npandas[parquet] \\\n  >= 2\n";
         let found = specs(text).expect("requirements");
-        assert_eq!(found, ["requests>=2,<3", "numpy ; python_full_version < '3.13'", "pandas[parquet]>=2"]);
+        assert_eq!(
+            found,
+            [
+                "requests>=2,<3",
+                "numpy ; python_full_version < '3.13'",
+                "pandas[parquet]>=2"
+            ]
+        );
     }
 
     #[test]
     fn what_would_be_lost_is_refused_with_its_line() {
-        for line in ["-e .", "a==1 --hash=sha256:00", "--index-url https://x", "./a.whl", "-c c.txt", "--pre"] {
+        for line in [
+            "-e .",
+            "a==1 --hash=sha256:00",
+            "--index-url https://x",
+            "./a.whl",
+            "-c c.txt",
+            "--pre",
+        ] {
             let fault = specs(&format!("numpy\n{line}\n")).expect_err(line);
             assert_eq!(fault.spans[0].line, 2, "{line}");
         }
@@ -151,7 +185,8 @@ mod tests {
         let folder = tempfile::tempdir().expect("a folder");
         fs_err::write(folder.path().join("a.txt"), "-r b.txt\nnumpy\n").expect("a file");
         fs_err::write(folder.path().join("b.txt"), "-r a.txt\npandas\n").expect("a file");
-        let found = read(folder.path().join("a.txt").to_str().expect("UTF-8")).expect("requirements");
+        let found =
+            read(folder.path().join("a.txt").to_str().expect("UTF-8")).expect("requirements");
         assert_eq!(found.requirements.len(), 2);
     }
 }

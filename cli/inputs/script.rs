@@ -38,19 +38,27 @@ pub fn split(word: &str) -> (&str, Option<&str>) {
 
 fn is_name(text: &str) -> bool {
     !text.is_empty()
-        && text.chars().all(|character| character.is_alphanumeric() || character == '_')
+        && text
+            .chars()
+            .all(|character| character.is_alphanumeric() || character == '_')
         && !text.starts_with(|first: char| first.is_ascii_digit())
 }
 
 /// Reads the words of `pyrun run`: a script and its arguments.
 pub fn call(words: &[OsString], input: Option<&str>) -> Result<Call, Fault> {
-    let words = words.iter().map(|word| utf8(word)).collect::<Result<Vec<_>, _>>()?;
+    let words = words
+        .iter()
+        .map(|word| utf8(word))
+        .collect::<Result<Vec<_>, _>>()?;
     let Some((file, arguments)) = words.split_first() else {
         return Err(Fault::new(Code::USAGE, "no file is named"));
     };
     if file.starts_with('-') && file.len() > 1 {
-        return Err(Fault::new(Code::USAGE, format!("`pyrun run` has no option `{file}`"))
-            .hint("`pyrun run --help` lists the options; a function's own arguments follow the file"));
+        return Err(
+            Fault::new(Code::USAGE, format!("`pyrun run` has no option `{file}`")).hint(
+                "`pyrun run --help` lists the options; a function's own arguments follow the file",
+            ),
+        );
     }
     let (path, function) = split(file);
     let text = read_text(path)?;
@@ -61,36 +69,59 @@ pub fn call(words: &[OsString], input: Option<&str>) -> Result<Call, Fault> {
         requirements: requirements(&entry)?,
         timeout_ms: entry.options().and_then(|options| options.timeout_ms),
         memory_bytes: entry.options().and_then(|options| options.memory_bytes),
-        script: protocol::Script { path: path.to_owned(), source: text },
+        script: protocol::Script {
+            path: path.to_owned(),
+            source: text,
+        },
     })
 }
 
 fn utf8(word: &OsString) -> Result<String, Fault> {
     word.to_str().map(str::to_owned).ok_or_else(|| {
-        Fault::new(Code::USAGE_ARGUMENTS, format!("the argument `{}` is not UTF-8 text", word.to_string_lossy()))
+        Fault::new(
+            Code::USAGE_ARGUMENTS,
+            format!(
+                "the argument `{}` is not UTF-8 text",
+                word.to_string_lossy()
+            ),
+        )
     })
 }
 
 /// The call that words or `--input` spell.
-fn arguments_of(entry: &EntryPoint<'_>, words: &[String], input: Option<&str>) -> Result<Entry, Fault> {
+fn arguments_of(
+    entry: &EntryPoint<'_>,
+    words: &[String],
+    input: Option<&str>,
+) -> Result<Entry, Fault> {
     let both = || {
-        Fault::new(Code::USAGE_INPUT, "`--input` gives the whole call, and there are arguments after the file as well")
-            .hint("give the call in one of the two ways")
+        Fault::new(
+            Code::USAGE_INPUT,
+            "`--input` gives the whole call, and there are arguments after the file as well",
+        )
+        .hint("give the call in one of the two ways")
     };
     match (entry.function(), input) {
-        (None, Some(_)) => {
-            Err(Fault::new(Code::USAGE_INPUT, "`--input` gives a function's call, and this script runs as a program")
-                .hint("a program reads its arguments and its standard input itself"))
-        }
-        (None, None) => Ok(Entry::Program { argv: words.to_vec() }),
+        (None, Some(_)) => Err(Fault::new(
+            Code::USAGE_INPUT,
+            "`--input` gives a function's call, and this script runs as a program",
+        )
+        .hint("a program reads its arguments and its standard input itself")),
+        (None, None) => Ok(Entry::Program {
+            argv: words.to_vec(),
+        }),
         (Some(_), Some(_)) if !words.is_empty() => Err(both()),
         (Some(function), Some(input)) => {
             let call = check_call(function, parse_call(&read_input(input)?)?)?;
-            Ok(Entry::Function { name: function.name.clone(), call })
+            Ok(Entry::Function {
+                name: function.name.clone(),
+                call,
+            })
         }
-        (Some(function), None) => {
-            Ok(Entry::Function { name: function.name.clone(), call: bind(function, words)? })
-        }
+        (Some(function), None) => Ok(Entry::Function {
+            name: function.name.clone(),
+            call: bind(function, words)?,
+        }),
     }
 }
 
@@ -103,15 +134,21 @@ fn read_input(input: &str) -> Result<String, Fault> {
         return Ok(input.to_owned());
     }
     let mut text = String::new();
-    let read = std::io::stdin().lock().take(MOST_INPUT + 1).read_to_string(&mut text);
+    let read = std::io::stdin()
+        .lock()
+        .take(MOST_INPUT + 1)
+        .read_to_string(&mut text);
     match read {
-        Ok(_) if text.len() as u64 > MOST_INPUT => {
-            Err(Fault::new(Code::USAGE_INPUT, format!("standard input is longer than {} MiB", MOST_INPUT >> 20)))
-        }
+        Ok(_) if text.len() as u64 > MOST_INPUT => Err(Fault::new(
+            Code::USAGE_INPUT,
+            format!("standard input is longer than {} MiB", MOST_INPUT >> 20),
+        )),
         Ok(_) => Ok(text),
-        Err(error) => {
-            Err(Fault::new(Code::USAGE_INPUT, "standard input can't be read as UTF-8 text").cause(error.to_string()))
-        }
+        Err(error) => Err(Fault::new(
+            Code::USAGE_INPUT,
+            "standard input can't be read as UTF-8 text",
+        )
+        .cause(error.to_string())),
     }
 }
 
@@ -129,19 +166,28 @@ fn parse_call(text: &str) -> Result<protocol::Call, Fault> {
             .cause(error.to_string())
             .hint(r#"a call is `{"args": [1, "two"], "kwargs": {"name": "value"}}`; `@FILE` reads it from a file"#)
     })?;
-    Ok(protocol::Call { args: call.args, kwargs: call.kwargs })
+    Ok(protocol::Call {
+        args: call.args,
+        kwargs: call.kwargs,
+    })
 }
 
 fn requirements(entry: &EntryPoint<'_>) -> Result<Requirements, Fault> {
     let options = entry.options().cloned().unwrap_or_default();
     if let Some(name) = options.data.first() {
-        return Err(Fault::new(Code::SCRIPT_METADATA, format!("this version has no named data, and the script reads `{name}`"))
-            .hint("take `data` out of `[tool.pyrun]`, and fetch the data in the function"));
+        return Err(Fault::new(
+            Code::SCRIPT_METADATA,
+            format!("this version has no named data, and the script reads `{name}`"),
+        )
+        .hint("take `data` out of `[tool.pyrun]`, and fetch the data in the function"));
     }
     Ok(Requirements {
         requirements: entry.requirements()?,
         requires_python: entry.requires_python()?,
-        settings: ScriptSettings { indexes: options.indexes, exclude_newer: options.exclude_newer },
+        settings: ScriptSettings {
+            indexes: options.indexes,
+            exclude_newer: options.exclude_newer,
+        },
     })
 }
 
@@ -153,8 +199,13 @@ pub fn inputs(word: &str) -> Result<Vec<Input>, Fault> {
     let names: Vec<Option<&str>> = match function {
         Some(name) => vec![Some(name)],
         None => {
-            let decorated = script.functions.iter().filter(|function| function.decorated);
-            let names: Vec<_> = decorated.map(|function| Some(function.name.as_str())).collect();
+            let decorated = script
+                .functions
+                .iter()
+                .filter(|function| function.decorated);
+            let names: Vec<_> = decorated
+                .map(|function| Some(function.name.as_str()))
+                .collect();
             if names.is_empty() { vec![None] } else { names }
         }
     };

@@ -54,8 +54,20 @@ impl Inventory {
             self.remove_bundle(&row.hash, false, &mut swept).await?;
         }
         let keep = self.kept(&swept.busy).await?;
-        for prefix in [catalog::LOCKS, catalog::WHEELS, catalog::BYTECODE, catalog::BUNDLES] {
-            self.remove_objects(prefix, |key| keep.contains(key), Duration::ZERO, false, &mut swept).await?;
+        for prefix in [
+            catalog::LOCKS,
+            catalog::WHEELS,
+            catalog::BYTECODE,
+            catalog::BUNDLES,
+        ] {
+            self.remove_objects(
+                prefix,
+                |key| keep.contains(key),
+                Duration::ZERO,
+                false,
+                &mut swept,
+            )
+            .await?;
         }
         Ok(swept)
     }
@@ -72,15 +84,28 @@ impl Inventory {
             if last_seen(row) >= oldest && !over {
                 continue;
             }
-            if self.remove_bundle(&row.hash, limits.dry_run, &mut swept).await? {
+            if self
+                .remove_bundle(&row.hash, limits.dry_run, &mut swept)
+                .await?
+            {
                 total -= row.size;
             }
         }
-        let stay: Vec<LockHash> =
-            rows.iter().map(|row| row.hash).filter(|hash| !swept.bundles.contains(hash)).collect();
+        let stay: Vec<LockHash> = rows
+            .iter()
+            .map(|row| row.hash)
+            .filter(|hash| !swept.bundles.contains(hash))
+            .collect();
         let keep = self.kept(&stay).await?;
         for prefix in [catalog::WHEELS, catalog::BYTECODE] {
-            self.remove_objects(prefix, |key| keep.contains(key), YOUNG, limits.dry_run, &mut swept).await?;
+            self.remove_objects(
+                prefix,
+                |key| keep.contains(key),
+                YOUNG,
+                limits.dry_run,
+                &mut swept,
+            )
+            .await?;
         }
         self.remove_locks(&stay, limits, &mut swept).await?;
         if !limits.dry_run {
@@ -96,7 +121,9 @@ impl Inventory {
         for hash in bundles {
             keys.insert(catalog::bundle(hash).to_string());
             keys.insert(catalog::bundle_record(hash).to_string());
-            let Some(record) = self.record(hash).await? else { continue };
+            let Some(record) = self.record(hash).await? else {
+                continue;
+            };
             for segment in &record.manifest.segments {
                 keys.insert(catalog::wheel(&segment.wheel_sha256).to_string());
             }
@@ -108,20 +135,35 @@ impl Inventory {
             .map(|digest| format!("{}{digest}/", catalog::BYTECODE))
             .collect();
         for folder in wheels {
-            keys.extend(self.store.list(&folder).await?.into_iter().map(|entry| entry.key.to_string()));
+            keys.extend(
+                self.store
+                    .list(&folder)
+                    .await?
+                    .into_iter()
+                    .map(|entry| entry.key.to_string()),
+            );
         }
         Ok(keys)
     }
 
     /// Whether the bundle went (or would have gone): one in use stays.
-    async fn remove_bundle(&self, hash: &LockHash, dry_run: bool, swept: &mut Swept) -> Result<bool, Fault> {
+    async fn remove_bundle(
+        &self,
+        hash: &LockHash,
+        dry_run: bool,
+        swept: &mut Swept,
+    ) -> Result<bool, Fault> {
         if !dry_run && self.warm.remove(hash)? == Removal::Busy {
             swept.busy.push(*hash);
             return Ok(false);
         }
         // The record first: whoever finds it must find the bundle.
         let mut keys: Vec<(Key, u64)> = Vec::new();
-        for entry in self.store.list(&format!("{}{hash}", catalog::BUNDLES)).await? {
+        for entry in self
+            .store
+            .list(&format!("{}{hash}", catalog::BUNDLES))
+            .await?
+        {
             keys.push((entry.key, entry.meta.size));
         }
         keys.sort_by_key(|(key, _)| record_hash(key.as_str()).is_none());
@@ -159,7 +201,12 @@ impl Inventory {
     }
 
     /// Locks that are old and whose bundle is gone.
-    async fn remove_locks(&self, stay: &[LockHash], limits: Limits, swept: &mut Swept) -> Result<(), Fault> {
+    async fn remove_locks(
+        &self,
+        stay: &[LockHash],
+        limits: Limits,
+        swept: &mut Swept,
+    ) -> Result<(), Fault> {
         let oldest = now().saturating_sub(limits.older_than.as_secs());
         for entry in self.store.list(catalog::LOCKS).await? {
             if entry.meta.modified >= oldest {
@@ -185,5 +232,7 @@ fn last_seen(row: &Row) -> u64 {
 }
 
 fn now() -> u64 {
-    SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |time| time.as_secs())
+    SystemTime::now()
+        .duration_since(UNIX_EPOCH)
+        .map_or(0, |time| time.as_secs())
 }

@@ -21,36 +21,64 @@ impl Inventory {
     /// Checks one bundle; with `rebuild` its bytes are made again from its wheels and compared.
     pub async fn verify(&self, hash: &LockHash, rebuild: bool) -> Result<Verdict, Fault> {
         let Some(record) = self.record(hash).await? else {
-            return self.wrong(hash, "its record can't be read".to_owned()).await;
+            return self
+                .wrong(hash, "its record can't be read".to_owned())
+                .await;
         };
         let Some(bytes) = self.store.get(&catalog::bundle(hash), None).await? else {
-            return self.wrong(hash, "its zip archive is missing".to_owned()).await;
+            return self
+                .wrong(hash, "its zip archive is missing".to_owned())
+                .await;
         };
         let digest = tokio::task::spawn_blocking(move || Sha256::of(bytes)).await;
         let digest = digest.map_err(|error| Fault::from_error(Code::INTERNAL, &error))?;
         if digest != record.sha256 {
-            let why = format!("its sha256 is {} and not {}", digest.short(), record.sha256.short());
+            let why = format!(
+                "its sha256 is {} and not {}",
+                digest.short(),
+                record.sha256.short()
+            );
             return self.wrong(hash, why).await;
         }
-        if rebuild { self.rebuild(hash, &record).await } else { Ok(Verdict::Good) }
+        if rebuild {
+            self.rebuild(hash, &record).await
+        } else {
+            Ok(Verdict::Good)
+        }
     }
 
     async fn rebuild(&self, hash: &LockHash, record: &BundleRecord) -> Result<Verdict, Fault> {
         for segment in &record.manifest.segments {
-            if self.store.head(&catalog::wheel(&segment.wheel_sha256)).await?.is_none() {
+            if self
+                .store
+                .head(&catalog::wheel(&segment.wheel_sha256))
+                .await?
+                .is_none()
+            {
                 let why = format!("the wheel `{}` is no longer in the store", segment.wheel);
                 return Ok(Verdict::Unknown(why));
             }
         }
-        let Some(lock) = record.manifest.to_lock().filter(|lock| lock.hash() == *hash) else {
-            return self.wrong(hash, "its manifest is another lock's".to_owned()).await;
+        let Some(lock) = record
+            .manifest
+            .to_lock()
+            .filter(|lock| lock.hash() == *hash)
+        else {
+            return self
+                .wrong(hash, "its manifest is another lock's".to_owned())
+                .await;
         };
-        fs_err::create_dir_all(&self.scratch).map_err(|error| Fault::from_error(Code::STORE_UNWRITABLE, &error))?;
+        fs_err::create_dir_all(&self.scratch)
+            .map_err(|error| Fault::from_error(Code::STORE_UNWRITABLE, &error))?;
         let again = splice::rebuild(&*self.store, &lock, &self.scratch, &|_| {}).await?;
         if again == record.sha256 {
             return Ok(Verdict::Good);
         }
-        let why = format!("built again its sha256 is {} and not {}", again.short(), record.sha256.short());
+        let why = format!(
+            "built again its sha256 is {} and not {}",
+            again.short(),
+            record.sha256.short()
+        );
         self.wrong(hash, why).await
     }
 

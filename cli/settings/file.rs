@@ -53,14 +53,27 @@ impl FileSettings {
 
     fn parse(path: &Path, text: &str) -> Result<Self, Fault> {
         let mut settings: Self = toml::from_str(text).map_err(|error| {
-            let line = error.span().map_or(1, |span| text[..span.start].lines().count().max(1));
-            Fault::new(Code::CONFIG_INVALID, format!("`{}` can't be used, line {line}: {}", path.display(), error.message()))
+            let line = error
+                .span()
+                .map_or(1, |span| text[..span.start].lines().count().max(1));
+            Fault::new(
+                Code::CONFIG_INVALID,
+                format!(
+                    "`{}` can't be used, line {line}: {}",
+                    path.display(),
+                    error.message()
+                ),
+            )
         })?;
         // A path in the file is meant from where the file is.
         let home = path.parent().unwrap_or(Path::new("."));
         settings.cache_dir = settings.cache_dir.map(|folder| home.join(folder));
         settings.store = settings.store.map(|store| {
-            if store.contains("://") { store } else { home.join(store).to_string_lossy().into_owned() }
+            if store.contains("://") {
+                store
+            } else {
+                home.join(store).to_string_lossy().into_owned()
+            }
         });
         Ok(settings)
     }
@@ -75,7 +88,8 @@ mod tests {
         let root = tempfile::tempdir().expect("a folder");
         let below = root.path().join("a/b");
         fs_err::create_dir_all(&below).expect("folders");
-        fs_err::write(root.path().join(NAME), "store = \"kept\"\noffline = true\n").expect("a file");
+        fs_err::write(root.path().join(NAME), "store = \"kept\"\noffline = true\n")
+            .expect("a file");
         let settings = FileSettings::find(&below).expect("settings");
         assert_eq!(settings.store.as_deref(), root.path().join("kept").to_str());
         assert_eq!(settings.offline, Some(true));
@@ -83,8 +97,15 @@ mod tests {
 
     #[test]
     fn an_unknown_key_is_named_with_its_line() {
-        let fault = FileSettings::parse(Path::new("x/pyrun.toml"), "offline = true\nindex-ulr = \"x\"\n")
-            .expect_err("an unknown key");
-        assert!(fault.message.contains("line 2") && fault.message.contains("index-ulr"), "{}", fault.message);
+        let fault = FileSettings::parse(
+            Path::new("x/pyrun.toml"),
+            "offline = true\nindex-ulr = \"x\"\n",
+        )
+        .expect_err("an unknown key");
+        assert!(
+            fault.message.contains("line 2") && fault.message.contains("index-ulr"),
+            "{}",
+            fault.message
+        );
     }
 }

@@ -5,7 +5,8 @@ use std::time::Duration;
 use pyrun_core::{Code, Fault};
 
 fn wrong(what: &str, text: &str, examples: &str) -> Fault {
-    Fault::new(Code::CONFIG_INVALID, format!("`{text}` is not {what}")).hint(format!("write it as {examples}"))
+    Fault::new(Code::CONFIG_INVALID, format!("`{text}` is not {what}"))
+        .hint(format!("write it as {examples}"))
 }
 
 /// A duration: a number with `ms`, `s`, `m`, `h` or `d`; a bare number counts seconds.
@@ -20,7 +21,10 @@ pub fn duration(text: &str) -> Result<Duration, Fault> {
         "d" => number * 86400.0,
         _ => return Err(fault()),
     };
-    Duration::try_from_secs_f64(seconds).ok().filter(|time| !time.is_zero()).ok_or_else(fault)
+    Duration::try_from_secs_f64(seconds)
+        .ok()
+        .filter(|time| !time.is_zero())
+        .ok_or_else(fault)
 }
 
 /// A size in bytes: a number with `B`, `KB`, `MB`, `GB`, `TB` (powers of 1000) or `KiB`, `MiB`,
@@ -44,13 +48,20 @@ pub fn size(text: &str) -> Result<u64, Fault> {
     if !(1.0..1e18).contains(&bytes) {
         return Err(fault());
     }
-    #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "checked to be between 1 and 1e18")]
+    #[expect(
+        clippy::cast_possible_truncation,
+        clippy::cast_sign_loss,
+        reason = "checked to be between 1 and 1e18"
+    )]
     Ok(bytes as u64)
 }
 
 fn split(text: &str) -> Option<(f64, &str)> {
     let text = text.trim();
-    let digits = text.bytes().take_while(|byte| byte.is_ascii_digit() || *byte == b'.').count();
+    let digits = text
+        .bytes()
+        .take_while(|byte| byte.is_ascii_digit() || *byte == b'.')
+        .count();
     let number: f64 = text[..digits].parse().ok()?;
     Some((number, text[digits..].trim_start()))
 }
@@ -71,17 +82,41 @@ mod tests {
 
     #[test]
     fn durations_are_read() {
-        for (text, ms) in [("30s", 30_000), ("500ms", 500), ("1.5m", 90_000), ("2 h", 7_200_000), ("7", 7_000)] {
-            assert_eq!(duration(text).map(|time| time.as_millis()), Ok(ms), "{text}");
+        for (text, ms) in [
+            ("30s", 30_000),
+            ("500ms", 500),
+            ("1.5m", 90_000),
+            ("2 h", 7_200_000),
+            ("7", 7_000),
+        ] {
+            assert_eq!(
+                duration(text).map(|time| time.as_millis()),
+                Ok(ms),
+                "{text}"
+            );
         }
-        for text in ["", "s", "-1s", "1w", "0s", "1e400s", "1.2.3s", "99999999999999999999999d"] {
+        for text in [
+            "",
+            "s",
+            "-1s",
+            "1w",
+            "0s",
+            "1e400s",
+            "1.2.3s",
+            "99999999999999999999999d",
+        ] {
             assert!(duration(text).is_err(), "{text}");
         }
     }
 
     #[test]
     fn sizes_are_read() {
-        for (text, bytes) in [("512MB", 512_000_000), ("1GiB", 1 << 30), ("10", 10), ("1.5 kb", 1500)] {
+        for (text, bytes) in [
+            ("512MB", 512_000_000),
+            ("1GiB", 1 << 30),
+            ("10", 10),
+            ("1.5 kb", 1500),
+        ] {
             assert_eq!(size(text), Ok(bytes), "{text}");
         }
         for text in ["", "MB", "0", "-5MB", "1XB", "99999999999TB"] {
@@ -92,7 +127,10 @@ mod tests {
     #[test]
     fn times_are_made_absolute() {
         assert_eq!(time("2026-01-31"), Ok("2026-01-31T00:00:00Z".to_owned()));
-        assert_eq!(time("2026-01-31T12:00:00+02:00"), Ok("2026-01-31T10:00:00Z".to_owned()));
+        assert_eq!(
+            time("2026-01-31T12:00:00+02:00"),
+            Ok("2026-01-31T10:00:00Z".to_owned())
+        );
         assert!(time("yesterday").is_err());
     }
 }

@@ -34,7 +34,13 @@ impl Local {
         surroundings: Surroundings,
         interrupt: watch::Receiver<bool>,
     ) -> Self {
-        Self { builder: builder.into(), runner: runner.into(), interpreter, surroundings, interrupt }
+        Self {
+            builder: builder.into(),
+            runner: runner.into(),
+            interpreter,
+            surroundings,
+            interrupt,
+        }
     }
 }
 
@@ -59,7 +65,9 @@ impl Transport for Local {
             let (frames, mut spoken) = mpsc::channel::<Frame>(64);
             let work = async move {
                 let prepared = runner.prepare(&lock, &frames).await;
-                let last = prepared.map_or_else(Frame::Fault, |()| Frame::Result { value: serde_json::Value::Null });
+                let last = prepared.map_or_else(Frame::Fault, |()| Frame::Result {
+                    value: serde_json::Value::Null,
+                });
                 let _ = frames.send(last).await;
             };
             tokio::join!(work, pass_on(&mut spoken, &lines));
@@ -74,7 +82,9 @@ impl Transport for Local {
             hello(&lines).await;
             let (frames, mut spoken) = mpsc::channel::<Frame>(64);
             let run = async move {
-                runner.run(&request, &surroundings, &frames, interrupt).await;
+                runner
+                    .run(&request, &surroundings, &frames, interrupt)
+                    .await;
             };
             tokio::join!(run, pass_on(&mut spoken, &lines));
         })
@@ -92,7 +102,10 @@ async fn pass_on(spoken: &mut mpsc::Receiver<Frame>, lines: &mpsc::Sender<String
 }
 
 async fn hello(lines: &mpsc::Sender<String>) {
-    let hello = Frame::Hello { protocol: PROTOCOL, version: env!("CARGO_PKG_VERSION").to_owned() };
+    let hello = Frame::Hello {
+        protocol: PROTOCOL,
+        version: env!("CARGO_PKG_VERSION").to_owned(),
+    };
     let _ = lines.send(hello.to_line()).await;
 }
 
@@ -129,15 +142,24 @@ async fn steps(
     events: Events<'_>,
 ) -> Result<Frame, Fault> {
     let locked = match &request.pylock {
-        Some(text) => Locked { lock: Lock::from_toml(text, Some(&request.request.target))?, remembered: true },
-        None => builder.lock(&request.request, request.freshness, events).await?,
+        Some(text) => Locked {
+            lock: Lock::from_toml(text, Some(&request.request.target))?,
+            remembered: true,
+        },
+        None => {
+            builder
+                .lock(&request.request, request.freshness, events)
+                .await?
+        }
     };
     let record = match request.goal {
         Goal::Lock => None,
         Goal::Bundle | Goal::Bytecode => Some(builder.bundle(&locked.lock, events).await?),
     };
     if let (Goal::Bytecode, Some(record)) = (request.goal, &record) {
-        builder.bytecode(record, &background::compiler(interpreter), events).await?;
+        builder
+            .bytecode(record, &background::compiler(interpreter), events)
+            .await?;
     }
     Ok(Frame::Built {
         lock: locked.lock.hash(),

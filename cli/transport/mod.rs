@@ -40,14 +40,21 @@ impl Answer {
         F: Future<Output = ()> + Send + 'static,
     {
         let (sender, lines) = mpsc::channel(WAITING_LINES);
-        Self { lines, task: tokio::spawn(answer(sender)) }
+        Self {
+            lines,
+            task: tokio::spawn(answer(sender)),
+        }
     }
 
     /// The next frame; `None` after the last.
     pub async fn next(&mut self) -> Option<Result<Frame, Fault>> {
         let line = self.lines.recv().await?;
         Some(Frame::from_line(&line).map_err(|error| {
-            Fault::new(Code::RUN_PROTOCOL, "the answer holds a line that is no frame").cause(error.to_string())
+            Fault::new(
+                Code::RUN_PROTOCOL,
+                "the answer holds a line that is no frame",
+            )
+            .cause(error.to_string())
         }))
     }
 }

@@ -44,7 +44,11 @@ pub struct Surroundings {
 impl Surroundings {
     /// A function finds nothing but its bundle.
     pub fn function() -> Self {
-        Self { folder: None, import_from: None, stdin: Stdin::Null }
+        Self {
+            folder: None,
+            import_from: None,
+            stdin: Stdin::Null,
+        }
     }
 
     /// A program finds what it would find without pyrun: the current folder, its neighbours, and
@@ -61,7 +65,12 @@ impl Surroundings {
 impl Runner {
     /// A runner that keeps its unpacked bundles below `cache`.
     pub fn new(store: Arc<dyn Store>, cache: &Path, interpreter: Interpreter) -> Self {
-        Self { store, warm: Warm::open(cache), interpreter, cache: cache.to_owned() }
+        Self {
+            store,
+            warm: Warm::open(cache),
+            interpreter,
+            cache: cache.to_owned(),
+        }
     }
 
     /// Makes a run and says all of it in frames: last `result` or `fault`, then `report`.
@@ -93,7 +102,11 @@ impl Runner {
             Ok(here) => here,
             Err(fault) => return failed(fault),
         };
-        let unpacking = PhaseCost { phase: Phase::Extract, micros: micros_since(began), bytes: here.site.bytes };
+        let unpacking = PhaseCost {
+            phase: Phase::Extract,
+            micros: micros_since(began),
+            bytes: here.site.bytes,
+        };
         let worker = match Worker::install(&self.cache.join("runner")) {
             Ok(worker) => worker,
             Err(error) => return failed(error.into()),
@@ -104,7 +117,10 @@ impl Runner {
             site: Some(&here.site.path),
             pth: here.site.pth,
             request,
-            folder: surroundings.folder.as_deref().map_or(Folder::Fresh(&fresh), Folder::At),
+            folder: surroundings
+                .folder
+                .as_deref()
+                .map_or(Folder::Fresh(&fresh), Folder::At),
             stdin: surroundings.stdin,
             import_from: surroundings.import_from.as_deref(),
         };
@@ -114,7 +130,10 @@ impl Runner {
             outcome.report.start = StartKind::Cold;
         }
         if let Err(error) = self.warm.record_use(&request.lock) {
-            outcome.report.notes.push(format!("the run could not be counted: {error}"));
+            outcome
+                .report
+                .notes
+                .push(format!("the run could not be counted: {error}"));
         }
         outcome
     }
@@ -123,13 +142,22 @@ impl Runner {
     async fn site(&self, lock: &LockHash, frames: &mpsc::Sender<Frame>) -> Result<Here, Fault> {
         let warm = self.warm.site(lock)?;
         if let Some(site) = warm.filter(|site| site.has_bytecode(self.interpreter.magic)) {
-            return Ok(Here { site, was_unpacked: false });
+            return Ok(Here {
+                site,
+                was_unpacked: false,
+            });
         }
         let (sender, mut spoken) = mpsc::unbounded_channel::<Event>();
         let pass_on = async {
             let mut was_unpacked = false;
             while let Some(event) = spoken.recv().await {
-                was_unpacked |= matches!(event, Event::Finished { phase: Phase::Extract, .. });
+                was_unpacked |= matches!(
+                    event,
+                    Event::Finished {
+                        phase: Phase::Extract,
+                        ..
+                    }
+                );
                 let _ = frames.send(Frame::Phase(event)).await;
             }
             was_unpacked
@@ -138,14 +166,23 @@ impl Runner {
             let tell = move |event| {
                 let _ = sender.send(event);
             };
-            self.warm.ensure(&self.store, lock, self.interpreter.magic, &tell).await
+            self.warm
+                .ensure(&self.store, lock, self.interpreter.magic, &tell)
+                .await
         };
         let (site, was_unpacked) = tokio::join!(work, pass_on);
-        Ok(Here { site: site?, was_unpacked })
+        Ok(Here {
+            site: site?,
+            was_unpacked,
+        })
     }
 
     /// Unpacks a bundle ahead of its first run.
-    pub async fn prepare(&self, lock: &LockHash, frames: &mpsc::Sender<Frame>) -> Result<(), Fault> {
+    pub async fn prepare(
+        &self,
+        lock: &LockHash,
+        frames: &mpsc::Sender<Frame>,
+    ) -> Result<(), Fault> {
         self.site(lock, frames).await.map(drop)
     }
 }
@@ -157,7 +194,10 @@ struct Here {
 }
 
 fn failed(fault: Fault) -> Outcome {
-    Outcome { last: Frame::Fault(fault), report: Report::default() }
+    Outcome {
+        last: Frame::Fault(fault),
+        report: Report::default(),
+    }
 }
 
 fn micros_since(began: Instant) -> u64 {

@@ -17,7 +17,10 @@ fn ls_shows_what_is_there_and_how_it_is_used() {
     let bundles = world.bundles();
     assert_eq!(bundles.len(), 1);
     assert_eq!(bundles[0]["runs"], 2);
-    assert_eq!(bundles[0]["packages"], serde_json::json!(["greet 2.0", "words 2.0"]));
+    assert_eq!(
+        bundles[0]["packages"],
+        serde_json::json!(["greet 2.0", "words 2.0"])
+    );
     let table = world.pyrun(&["cache", "ls"]).stdout;
     for part in ["HASH", "PYTHON", "greet 2.0", "just now"] {
         assert!(table.contains(part), "{table}");
@@ -27,7 +30,11 @@ fn ls_shows_what_is_there_and_how_it_is_used() {
 #[test]
 fn ls_sorts_by_the_column_asked_for() {
     let world = used();
-    assert!(world.pyrun(&["prewarm", "--no-bytecode", "words"]).success());
+    assert!(
+        world
+            .pyrun(&["prewarm", "--no-bytecode", "words"])
+            .success()
+    );
     let packages = |sort: &[&str]| {
         let mut arguments = vec!["cache", "ls", "--format", "json", "--sort", "packages"];
         arguments.extend(sort);
@@ -45,9 +52,15 @@ fn ls_sorts_by_the_column_asked_for() {
 #[test]
 fn info_takes_the_beginning_of_a_hash() {
     let world = used();
-    let hash = world.bundles()[0]["hash"].as_str().expect("a hash").to_owned();
+    let hash = world.bundles()[0]["hash"]
+        .as_str()
+        .expect("a hash")
+        .to_owned();
     let output = world.pyrun(&["cache", "info", &hash[..6]]);
-    assert!(output.success() && output.stdout.contains(&hash), "{output:?}");
+    assert!(
+        output.success() && output.stdout.contains(&hash),
+        "{output:?}"
+    );
     let (status, said) = world.fails(&["cache", "info", "zz"]);
     assert_eq!(status, 2, "{said}");
 }
@@ -55,12 +68,20 @@ fn info_takes_the_beginning_of_a_hash() {
 #[test]
 fn rm_removes_and_the_next_run_builds_again() {
     let world = used();
-    let hash = world.bundles()[0]["hash"].as_str().expect("a hash").to_owned();
+    let hash = world.bundles()[0]["hash"]
+        .as_str()
+        .expect("a hash")
+        .to_owned();
     assert!(world.pyrun(&["cache", "rm", &hash]).success());
     assert!(world.bundles().is_empty());
     world.index.clear();
     assert_eq!(world.run(GREET, &[]).stdout, "hello 2.0, world\n");
-    assert_eq!(world.index.count(".whl"), 0, "its wheels are still here: {:?}", world.index.paths());
+    assert_eq!(
+        world.index.count(".whl"),
+        0,
+        "its wheels are still here: {:?}",
+        world.index.paths()
+    );
 }
 
 #[test]
@@ -76,7 +97,15 @@ fn gc_keeps_what_was_used_and_removes_what_was_not() {
     let world = used();
     assert!(world.pyrun(&["cache", "gc"]).success());
     assert_eq!(world.bundles().len(), 1);
-    let dry = world.pyrun(&["cache", "gc", "--max-size", "1B", "--dry-run", "--format", "json"]);
+    let dry = world.pyrun(&[
+        "cache",
+        "gc",
+        "--max-size",
+        "1B",
+        "--dry-run",
+        "--format",
+        "json",
+    ]);
     assert_eq!(dry.json()["bundles"].as_array().map(Vec::len), Some(1));
     assert_eq!(world.bundles().len(), 1, "a dry run removes nothing");
     assert!(world.pyrun(&["cache", "gc", "--max-size", "1B"]).success());
@@ -87,9 +116,14 @@ fn gc_keeps_what_was_used_and_removes_what_was_not() {
 fn verify_tells_good_from_wrong() {
     let world = used();
     let output = world.pyrun(&["cache", "verify", "--rebuild"]);
-    assert!(output.success() && output.stdout.contains("good"), "{output:?}");
+    assert!(
+        output.success() && output.stdout.contains("good"),
+        "{output:?}"
+    );
     for path in files(&world.context.store().join("v1/bundles")) {
-        if path.extension().is_some_and(|ending| ending == "zip") && !path.to_string_lossy().contains(".pyc.") {
+        if path.extension().is_some_and(|ending| ending == "zip")
+            && !path.to_string_lossy().contains(".pyc.")
+        {
             let mut bytes = fs_err::read(&path).expect("a bundle");
             let middle = bytes.len() / 2;
             bytes[middle] ^= 1;
@@ -107,13 +141,21 @@ fn verify_tells_good_from_wrong() {
 fn dir_is_the_folder() {
     let world = World::new();
     let output = world.pyrun(&["cache", "dir"]);
-    assert_eq!(output.stdout.trim_end(), world.context.cache().to_str().expect("UTF-8"));
+    assert_eq!(
+        output.stdout.trim_end(),
+        world.context.cache().to_str().expect("UTF-8")
+    );
 }
 
 #[test]
 fn an_empty_cache_is_no_error() {
     let world = World::new();
-    for arguments in [&["cache", "ls"][..], &["cache", "gc"], &["cache", "verify"], &["cache", "rm", "--all"]] {
+    for arguments in [
+        &["cache", "ls"][..],
+        &["cache", "gc"],
+        &["cache", "verify"],
+        &["cache", "rm", "--all"],
+    ] {
         assert!(world.pyrun(arguments).success(), "{arguments:?}");
     }
 }
@@ -123,10 +165,16 @@ fn files(folder: &std::path::Path) -> Vec<std::path::PathBuf> {
     let mut found = Vec::new();
     let mut folders = vec![folder.to_owned()];
     while let Some(folder) = folders.pop() {
-        let Ok(entries) = fs_err::read_dir(folder) else { continue };
+        let Ok(entries) = fs_err::read_dir(folder) else {
+            continue;
+        };
         for entry in entries {
             let path = entry.expect("an entry").path();
-            if path.is_dir() { folders.push(path) } else { found.push(path) }
+            if path.is_dir() {
+                folders.push(path)
+            } else {
+                found.push(path)
+            }
         }
     }
     found

@@ -12,50 +12,89 @@ fn read(path: &str) -> String {
 fn faults_md_is_the_table_of_codes() {
     let rows: Vec<String> = CODES
         .iter()
-        .map(|entry| format!("| `{}` | {} | {} |", entry.code, entry.exit.status(), entry.meaning))
+        .map(|entry| {
+            format!(
+                "| `{}` | {} | {} |",
+                entry.code,
+                entry.exit.status(),
+                entry.meaning
+            )
+        })
         .collect();
     let text = read("docs/FAULTS.md");
-    let written: Vec<&str> = text.lines().filter(|line| line.starts_with("| `")).collect();
+    let written: Vec<&str> = text
+        .lines()
+        .filter(|line| line.starts_with("| `"))
+        .collect();
     assert_eq!(written, rows);
 }
 
 #[test]
 fn cache_key_md_names_the_format() {
-    assert!(read("docs/CACHE-KEY.md").contains(&format!("The number is **{}**", pyrun_core::FORMAT)));
+    assert!(
+        read("docs/CACHE-KEY.md").contains(&format!("The number is **{}**", pyrun_core::FORMAT))
+    );
 }
 
 #[test]
 fn the_guide_names_every_variable_and_the_help_every_verb() {
     let guide = read("docs/guide.md");
     let args = read("cli/args.rs");
-    for variable in args.split("env = \"").skip(1).filter_map(|rest| rest.split('"').next()) {
-        assert!(guide.contains(variable), "docs/guide.md does not name {variable}");
+    for variable in args
+        .split("env = \"")
+        .skip(1)
+        .filter_map(|rest| rest.split('"').next())
+    {
+        assert!(
+            guide.contains(variable),
+            "docs/guide.md does not name {variable}"
+        );
     }
     let help = World::new().pyrun(&["--help"]).stdout;
     for verb in ["run", "lock", "prewarm", "cache", "completions"] {
         assert!(help.contains(&format!("  {verb}")), "{help}");
     }
-    assert!(!help.contains("finish"), "what is not for people is not shown: {help}");
+    assert!(
+        !help.contains("finish"),
+        "what is not for people is not shown: {help}"
+    );
 }
 
 #[test]
 fn completions_are_printed_for_each_shell() {
     for shell in ["bash", "zsh", "fish"] {
         let output = World::new().pyrun(&["completions", shell]);
-        assert!(output.success() && output.stdout.contains("prewarm"), "{shell}");
+        assert!(
+            output.success() && output.stdout.contains("prewarm"),
+            "{shell}"
+        );
     }
 }
 
 #[test]
 fn files_that_the_readme_links_exist() {
-    for file in ["README.md", "ARCHITECTURE.md", "CONTRIBUTING.md", "docs/guide.md", "docs/SECURITY.md"] {
+    for file in [
+        "README.md",
+        "ARCHITECTURE.md",
+        "CONTRIBUTING.md",
+        "docs/guide.md",
+        "docs/SECURITY.md",
+    ] {
         let text = read(file);
-        let folder = std::path::Path::new(file).parent().unwrap_or(std::path::Path::new(""));
-        for target in text.split("](").skip(1).filter_map(|rest| rest.split(')').next()) {
+        let folder = std::path::Path::new(file)
+            .parent()
+            .unwrap_or(std::path::Path::new(""));
+        for target in text
+            .split("](")
+            .skip(1)
+            .filter_map(|rest| rest.split(')').next())
+        {
             if target.contains("://") || target.starts_with('#') {
                 continue;
             }
-            let path = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join(folder).join(target);
+            let path = std::path::Path::new(env!("CARGO_MANIFEST_DIR"))
+                .join(folder)
+                .join(target);
             assert!(path.exists(), "{file} links {target}");
         }
     }

@@ -15,13 +15,22 @@ impl SmallDisk {
     fn mount(folder: &Path, size: &str) -> Option<Self> {
         fs_err::create_dir_all(folder).expect("a folder");
         let option = format!("size={size}");
-        let output = Command::new("mount").args(["-t", "tmpfs", "-o", &option, "tmpfs"]).arg(folder).output();
-        output.is_ok_and(|output| output.status.success()).then(|| Self(folder.to_owned()))
+        let output = Command::new("mount")
+            .args(["-t", "tmpfs", "-o", &option, "tmpfs"])
+            .arg(folder)
+            .output();
+        output
+            .is_ok_and(|output| output.status.success())
+            .then(|| Self(folder.to_owned()))
     }
 
     fn grow(&self, size: &str) {
         let option = format!("remount,size={size}");
-        let status = Command::new("mount").args(["-o", &option]).arg(&self.0).status().expect("mount runs");
+        let status = Command::new("mount")
+            .args(["-o", &option])
+            .arg(&self.0)
+            .status()
+            .expect("mount runs");
         assert!(status.success());
     }
 }
@@ -32,14 +41,17 @@ impl Drop for SmallDisk {
     }
 }
 
-const SCRIPT: &str = "@requirements({'large': ''})\ndef f():\n    import large\n    return len(large.TEXT)\n";
+const SCRIPT: &str =
+    "@requirements({'large': ''})\ndef f():\n    import large\n    return len(large.TEXT)\n";
 
 /// Text that deflates to about a megabyte, and is the same each time.
 fn large_text() -> String {
     let mut state = 1u64;
     (0..1_500_000)
         .map(|_| {
-            state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+            state = state
+                .wrapping_mul(6_364_136_223_846_793_005)
+                .wrapping_add(1_442_695_040_888_963_407);
             char::from(b'a' + u8::try_from((state >> 33) % 26).unwrap_or(0))
         })
         .collect()
@@ -47,19 +59,30 @@ fn large_text() -> String {
 
 #[test]
 fn a_full_disk_loses_nothing() {
-    let wheel = WheelBuilder::new("large", "1.0").file("large.py", format!("TEXT = '{}'\n", large_text())).build();
+    let wheel = WheelBuilder::new("large", "1.0")
+        .file("large.py", format!("TEXT = '{}'\n", large_text()))
+        .build();
     let world = World::with(Packages::new().with(wheel));
     for (name, variable) in [("store", "PYRUN_STORE"), ("cache", "PYRUN_CACHE_DIR")] {
         let folder = world.context.root().join(name);
-        let context = TestContext::new(PYRUN).index(&world.index).env(variable, &folder);
+        let context = TestContext::new(PYRUN)
+            .index(&world.index)
+            .env(variable, &folder);
         let Some(disk) = SmallDisk::mount(&folder, "600k") else {
             eprintln!("skipped: no file system can be mounted here");
             return;
         };
         context.write("script.py", SCRIPT);
         let output = context.run(["run", "script.py"]);
-        assert_eq!((output.status, output.stdout.as_str()), (Some(4), ""), "{name}: {output:?}");
-        assert!(output.stderr.contains("no space is left") || output.stderr.contains("store.full"), "{name}: {output:?}");
+        assert_eq!(
+            (output.status, output.stdout.as_str()),
+            (Some(4), ""),
+            "{name}: {output:?}"
+        );
+        assert!(
+            output.stderr.contains("no space is left") || output.stderr.contains("store.full"),
+            "{name}: {output:?}"
+        );
         disk.grow("64m");
         let output = context.run(["run", "script.py"]);
         assert_eq!(output.stdout, "1500000\n", "{name}: {output:?}");

@@ -21,7 +21,10 @@ def f():
 
 fn start(world: &World, arguments: &[&str]) -> Child {
     let mut command = world.context.command(arguments);
-    command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
+    command
+        .stdin(Stdio::null())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped());
     command.spawn().expect("it starts")
 }
 
@@ -29,27 +32,46 @@ fn start(world: &World, arguments: &[&str]) -> Child {
 fn pids(child: &mut Child) -> Vec<u32> {
     let stderr = child.stderr.take().expect("a pipe");
     let mut lines = BufReader::new(stderr).lines();
-    let line = lines.by_ref().map(|line| line.expect("text")).find(|line| line.starts_with("pids")).expect("it runs");
+    let line = lines
+        .by_ref()
+        .map(|line| line.expect("text"))
+        .find(|line| line.starts_with("pids"))
+        .expect("it runs");
     // The pipe must stay open, or the program's own writes fail.
     std::thread::spawn(move || lines.for_each(drop));
-    line.split(' ').skip(1).map(|pid| pid.parse().expect("a number")).collect()
+    line.split(' ')
+        .skip(1)
+        .map(|pid| pid.parse().expect("a number"))
+        .collect()
 }
 
 fn signal(child: &Child, name: &str) {
-    let status = Command::new("kill").args([name, &child.id().to_string()]).status().expect("kill runs");
+    let status = Command::new("kill")
+        .args([name, &child.id().to_string()])
+        .status()
+        .expect("kill runs");
     assert!(status.success());
 }
 
 fn is_alive(pid: u32) -> bool {
     // A zombie whose parent has not looked yet is dead.
-    fs_err::read_to_string(format!("/proc/{pid}/stat"))
-        .is_ok_and(|stat| !stat.rsplit(')').next().unwrap_or("").trim_start().starts_with('Z'))
+    fs_err::read_to_string(format!("/proc/{pid}/stat")).is_ok_and(|stat| {
+        !stat
+            .rsplit(')')
+            .next()
+            .unwrap_or("")
+            .trim_start()
+            .starts_with('Z')
+    })
 }
 
 fn assert_gone(pids: &[u32]) {
     let began = Instant::now();
     while pids.iter().any(|pid| is_alive(*pid)) {
-        assert!(began.elapsed() < Duration::from_secs(20), "left behind: {pids:?}");
+        assert!(
+            began.elapsed() < Duration::from_secs(20),
+            "left behind: {pids:?}"
+        );
         std::thread::sleep(Duration::from_millis(20));
     }
 }
@@ -81,7 +103,9 @@ fn an_interrupted_build_loses_nothing() {
     for name in ["-INT", "-KILL"] {
         let world = World::new();
         world.context.write("script.py", GREET);
-        world.index.fail(Failure::Slow(Duration::from_secs(30)).on(".whl"));
+        world
+            .index
+            .fail(Failure::Slow(Duration::from_secs(30)).on(".whl"));
         let mut child = start(&world, &["run", "script.py"]);
         while world.index.count(".whl") == 0 {
             std::thread::sleep(Duration::from_millis(10));
@@ -99,12 +123,25 @@ fn an_interrupted_build_loses_nothing() {
 #[test]
 fn a_reader_that_goes_away_is_no_error_of_ours() {
     let world = World::new();
-    world.context.write("script.py", "@requirements({})\ndef f():\n    for i in range(100000):\n        yield i\n");
+    world.context.write(
+        "script.py",
+        "@requirements({})\ndef f():\n    for i in range(100000):\n        yield i\n",
+    );
     let mut child = start(&world, &["run", "script.py"]);
     let mut first = [0; 2];
-    child.stdout.take().expect("a pipe").read_exact(&mut first).expect("a value");
+    child
+        .stdout
+        .take()
+        .expect("a pipe")
+        .read_exact(&mut first)
+        .expect("a value");
     let mut said = String::new();
-    child.stderr.take().expect("a pipe").read_to_string(&mut said).expect("text");
+    child
+        .stderr
+        .take()
+        .expect("a pipe")
+        .read_to_string(&mut said)
+        .expect("text");
     child.wait().expect("it ends");
     assert!(!said.contains("panicked"), "{said}");
 }

@@ -7,19 +7,41 @@ use crate::support::{GREET, World};
 /// The packages of a lock as `name version`.
 fn pins(text: &str) -> Vec<String> {
     let lock = Lock::from_toml(text, None).expect(text);
-    lock.packages.iter().map(|(name, package)| format!("{name} {}", package.version)).collect()
+    lock.packages
+        .iter()
+        .map(|(name, package)| format!("{name} {}", package.version))
+        .collect()
 }
 
 #[test]
 fn every_kind_of_source_is_locked() {
     let world = World::new();
     world.context.write("script.py", GREET);
-    world.context.write("requirements.txt", "greet  # a comment\n");
-    world.context.write("pyproject.toml", "[project]\nname = 'x'\ndependencies = ['greet']\n");
-    world.context.write("block.py", "# /// script\n# dependencies = ['greet']\n# ///\n");
-    for source in ["script.py", "script.py:hello", "requirements.txt", "pyproject.toml", "block.py", "greet"] {
+    world
+        .context
+        .write("requirements.txt", "greet  # a comment\n");
+    world.context.write(
+        "pyproject.toml",
+        "[project]\nname = 'x'\ndependencies = ['greet']\n",
+    );
+    world.context.write(
+        "block.py",
+        "# /// script\n# dependencies = ['greet']\n# ///\n",
+    );
+    for source in [
+        "script.py",
+        "script.py:hello",
+        "requirements.txt",
+        "pyproject.toml",
+        "block.py",
+        "greet",
+    ] {
         let output = world.pyrun(&["lock", source]);
-        assert_eq!(pins(&output.stdout), ["greet 2.0", "words 2.0"], "{source}: {output:?}");
+        assert_eq!(
+            pins(&output.stdout),
+            ["greet 2.0", "words 2.0"],
+            "{source}: {output:?}"
+        );
     }
 }
 
@@ -27,7 +49,11 @@ fn every_kind_of_source_is_locked() {
 fn a_lock_is_written_and_run_against() {
     let world = World::new();
     world.context.write("script.py", GREET);
-    assert!(world.pyrun(&["lock", "-o", "pylock.toml", "greet<2", "words<2"]).success());
+    assert!(
+        world
+            .pyrun(&["lock", "-o", "pylock.toml", "greet<2", "words<2"])
+            .success()
+    );
     let output = world.pyrun(&["run", "--lock", "pylock.toml", "script.py"]);
     assert_eq!(output.stdout, "hello 1.0, world\n", "{output:?}");
     assert!(world.pyrun(&["prewarm", "pylock.toml"]).success());
@@ -38,7 +64,11 @@ fn a_lock_is_written_and_run_against() {
 fn the_same_lock_has_the_same_text_whenever_it_is_asked_for() {
     let world = World::new();
     let first = world.pyrun(&["lock", "greet"]).stdout;
-    assert_eq!(world.pyrun(&["lock", "greet"]).stdout, first, "it is remembered with its time");
+    assert_eq!(
+        world.pyrun(&["lock", "greet"]).stdout,
+        first,
+        "it is remembered with its time"
+    );
 }
 
 #[test]
@@ -60,14 +90,23 @@ fn prewarm_builds_each_function_s_bundle() {
     assert_eq!(output.stdout.lines().count(), 2, "{output:?}");
     let bundles = world.bundles();
     assert_eq!(bundles.len(), 2);
-    assert!(bundles.iter().all(|row| row["bytecode"] == true && row["here"] == true), "{bundles:?}");
+    assert!(
+        bundles
+            .iter()
+            .all(|row| row["bytecode"] == true && row["here"] == true),
+        "{bundles:?}"
+    );
 }
 
 #[test]
 fn exclude_newer_and_resolution_are_honoured() {
     let world = World::new();
     let output = world.pyrun(&["lock", "--resolution", "lowest", "greet"]);
-    assert_eq!(pins(&output.stdout), ["greet 1.0", "words 1.0"], "{output:?}");
+    assert_eq!(
+        pins(&output.stdout),
+        ["greet 1.0", "words 1.0"],
+        "{output:?}"
+    );
     let (status, said) = world.fails(&["lock", "--exclude-newer", "2001-01-01", "greet"]);
     assert_eq!(status, 3, "{said}");
 }
@@ -76,33 +115,62 @@ fn exclude_newer_and_resolution_are_honoured() {
 fn settings_come_from_pyrun_toml_too() {
     let world = World::new();
     world.context.write("pyrun.toml", "resolution = 'lowest'\n");
-    assert_eq!(pins(&world.pyrun(&["lock", "greet"]).stdout), ["greet 1.0", "words 1.0"]);
+    assert_eq!(
+        pins(&world.pyrun(&["lock", "greet"]).stdout),
+        ["greet 1.0", "words 1.0"]
+    );
     let flag = world.pyrun(&["lock", "--resolution", "highest", "greet"]);
-    assert_eq!(pins(&flag.stdout), ["greet 2.0", "words 2.0"], "a flag wins");
+    assert_eq!(
+        pins(&flag.stdout),
+        ["greet 2.0", "words 2.0"],
+        "a flag wins"
+    );
     world.context.write("pyrun.toml", "resolutoin = 'lowest'\n");
     let (status, said) = world.fails(&["lock", "greet"]);
     assert_eq!(status, 2);
-    assert!(said.contains("config.invalid") && said.contains("resolutoin"), "{said}");
+    assert!(
+        said.contains("config.invalid") && said.contains("resolutoin"),
+        "{said}"
+    );
 }
 
 #[test]
 fn pip_accepts_the_lock() {
     // pip reads pylock.toml from 25.1 on; older ones are skipped aloud.
     let world = World::new();
-    assert!(world.pyrun(&["lock", "-o", "pylock.toml", "greet"]).success());
+    assert!(
+        world
+            .pyrun(&["lock", "-o", "pylock.toml", "greet"])
+            .success()
+    );
     let python = pyrun_kit::python();
     let version = std::process::Command::new(&python)
-        .args(["-c", "import pip; print(*map(int, pip.__version__.split('.')[:2]))"])
+        .args([
+            "-c",
+            "import pip; print(*map(int, pip.__version__.split('.')[:2]))",
+        ])
         .output()
         .expect("python runs");
     let text = String::from_utf8_lossy(&version.stdout).into_owned();
-    let numbers: Vec<u32> = text.split_whitespace().filter_map(|part| part.parse().ok()).collect();
+    let numbers: Vec<u32> = text
+        .split_whitespace()
+        .filter_map(|part| part.parse().ok())
+        .collect();
     if numbers.as_slice() < [25, 1].as_slice() {
         eprintln!("skipped: pip {text} does not read pylock.toml");
         return;
     }
     let status = std::process::Command::new(&python)
-        .args(["-m", "pip", "install", "--quiet", "--target", "site", "-r", "pylock.toml"])
+        .args([
+            "-m",
+            "pip",
+            "install",
+            "--quiet",
+            "--target",
+            "site",
+            "-r",
+            "pylock.toml",
+        ])
         .current_dir(world.context.work())
         .status()
         .expect("pip runs");

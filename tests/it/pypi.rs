@@ -20,7 +20,10 @@ fn pypi_the_examples_run() {
     let context = TestContext::new(PYRUN);
     assert_eq!(example(&context, "myfile.py", &["-a", "5"]), "5\n");
     let words = ["-a", "5", "-arg1", "this", "--arg2", "that"];
-    assert_eq!(example(&context, "keywords.py", &words), "[\"5\", \"this\", \"that\"]\n");
+    assert_eq!(
+        example(&context, "keywords.py", &words),
+        "[\"5\", \"this\", \"that\"]\n"
+    );
     assert!(example(&context, "frame.py", &[]).starts_with("{\"rows\": 100, \"means\": {"));
     assert!(example(&context, "program.py", &["2"]).contains("2         4       8"));
     assert!(example(&context, "fetch_async.py", &["one"]).contains("one answered"));

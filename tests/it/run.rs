@@ -6,7 +6,11 @@ use crate::support::{GREET, World};
 fn a_function_runs_with_its_dependencies_and_prints_its_result_alone() {
     let world = World::new();
     let output = world.run(GREET, &["-a", "you"]);
-    assert_eq!((output.status, output.stdout.as_str()), (Some(0), "hello 2.0, you\n"), "{output:?}");
+    assert_eq!(
+        (output.status, output.stdout.as_str()),
+        (Some(0), "hello 2.0, you\n"),
+        "{output:?}"
+    );
 }
 
 #[test]
@@ -39,7 +43,10 @@ def my_function(input_value: str, arg1: str = None, arg2: str = None):
             continue;
         }
         let output = world.run(script, words);
-        assert_eq!(output.stdout, "[\"5\", \"this\", \"that\"]\n", "{words:?}: {output:?}");
+        assert_eq!(
+            output.stdout, "[\"5\", \"this\", \"that\"]\n",
+            "{words:?}: {output:?}"
+        );
     }
 }
 
@@ -48,13 +55,23 @@ fn a_whole_call_comes_as_json() {
     let world = World::new();
     let script = "@requirements({})\ndef f(a: int, b: list = None):\n    return {'b': b, 'a': a}\n";
     world.context.write("script.py", script);
-    world.context.write("call.json", r#"{"args": [1], "kwargs": {"b": [2, 3]}}"#);
+    world
+        .context
+        .write("call.json", r#"{"args": [1], "kwargs": {"b": [2, 3]}}"#);
     let expected = "{\"b\": [2, 3], \"a\": 1}\n";
-    let output = world.pyrun(&["run", "--input", r#"{"args": [1], "kwargs": {"b": [2, 3]}}"#, "script.py"]);
+    let output = world.pyrun(&[
+        "run",
+        "--input",
+        r#"{"args": [1], "kwargs": {"b": [2, 3]}}"#,
+        "script.py",
+    ]);
     assert_eq!(output.stdout, expected, "{output:?}");
     let output = world.pyrun(&["run", "--input", "@call.json", "script.py"]);
     assert_eq!(output.stdout, expected, "{output:?}");
-    let output = world.context.run_with_input(["run", "--input", "-", "script.py"], r#"{"args": [1], "kwargs": {"b": [2, 3]}}"#);
+    let output = world.context.run_with_input(
+        ["run", "--input", "-", "script.py"],
+        r#"{"args": [1], "kwargs": {"b": [2, 3]}}"#,
+    );
     assert_eq!(output.stdout, expected, "{output:?}");
 }
 
@@ -85,15 +102,21 @@ if __name__ == '__main__':
 ";
     world.context.write("program.py", script);
     world.context.run_with_input(["run", "program.py"], "");
-    let output = world.context.run_with_input(["run", "program.py", "--flag", "-v", "x"], "typed\n");
+    let output = world
+        .context
+        .run_with_input(["run", "program.py", "--flag", "-v", "x"], "typed\n");
     assert_eq!(output.stdout, "hello 1.0 --flag -v x typed\n", "{output:?}");
-    assert_eq!((output.stderr.as_str(), output.status), ("aside\n", Some(7)));
+    assert_eq!(
+        (output.stderr.as_str(), output.status),
+        ("aside\n", Some(7))
+    );
 }
 
 #[test]
 fn a_generator_s_values_are_printed_as_they_come() {
     let world = World::new();
-    let script = "@requirements({})\ndef f(n: int):\n    for i in range(n):\n        yield {'i': i}\n";
+    let script =
+        "@requirements({})\ndef f(n: int):\n    for i in range(n):\n        yield {'i': i}\n";
     let output = world.run(script, &["2"]);
     assert_eq!(output.stdout, "{\"i\": 0}\n{\"i\": 1}\n", "{output:?}");
 }
@@ -128,9 +151,18 @@ fn frames_come_as_json_lines() {
     let types: Vec<String> = output
         .stdout
         .lines()
-        .map(|line| serde_json::from_str::<serde_json::Value>(line).expect(line)["type"].as_str().expect("a type").to_owned())
+        .map(|line| {
+            serde_json::from_str::<serde_json::Value>(line).expect(line)["type"]
+                .as_str()
+                .expect("a type")
+                .to_owned()
+        })
         .collect();
-    assert_eq!(types.first().map(String::as_str), Some("hello"), "{output:?}");
+    assert_eq!(
+        types.first().map(String::as_str),
+        Some("hello"),
+        "{output:?}"
+    );
     assert_eq!(types[types.len() - 2..], ["result", "report"], "{output:?}");
     assert_eq!(output.stderr, "");
 }
@@ -138,9 +170,15 @@ fn frames_come_as_json_lines() {
 #[test]
 fn a_result_can_be_written_to_a_file() {
     let world = World::new();
-    world.context.write("script.py", "@requirements({})\ndef f():\n    return [1]\n");
+    world
+        .context
+        .write("script.py", "@requirements({})\ndef f():\n    return [1]\n");
     let output = world.pyrun(&["run", "-o", "result.json", "script.py"]);
-    assert_eq!((output.status, output.stdout.as_str()), (Some(0), ""), "{output:?}");
+    assert_eq!(
+        (output.status, output.stdout.as_str()),
+        (Some(0), ""),
+        "{output:?}"
+    );
     assert_eq!(world.context.read("result.json"), "[1]\n");
 }
 

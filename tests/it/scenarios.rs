@@ -36,7 +36,9 @@ fn files(name: &str, version: &str, release: &Release) -> Vec<IndexFile> {
             let mut wheel = WheelBuilder::new(name, version);
             let parts: Vec<&str> = tag.split('-').collect();
             wheel = match parts.as_slice() {
-                [build, rest @ ..] if rest.len() == 3 => wheel.build_tag(*build).tag(rest.join("-")),
+                [build, rest @ ..] if rest.len() == 3 => {
+                    wheel.build_tag(*build).tag(rest.join("-"))
+                }
                 _ => wheel.tag(tag),
             };
             for requirement in &release.requires {
@@ -50,13 +52,20 @@ fn files(name: &str, version: &str, release: &Release) -> Vec<IndexFile> {
             }
             let file = IndexFile::from(wheel.build());
             // A bound in the metadata alone is not on the page.
-            if release.metadata_python.is_some() { file.requires_python("") } else { file }
+            if release.metadata_python.is_some() {
+                file.requires_python("")
+            } else {
+                file
+            }
         })
         .collect();
     if release.sdist {
         files.push(IndexFile::sdist(name, version, "an sdist"));
     }
-    files.into_iter().map(|file| dressed(file, release)).collect()
+    files
+        .into_iter()
+        .map(|file| dressed(file, release))
+        .collect()
 }
 
 fn dressed(mut file: IndexFile, release: &Release) -> IndexFile {
@@ -73,11 +82,20 @@ fn dressed(mut file: IndexFile, release: &Release) -> IndexFile {
 fn answer(scenario: &Scenario) -> Option<Result<Lock, Fault>> {
     let index = IndexServer::start(packages(scenario)?);
     let cache = tempfile::tempdir().expect("a folder");
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime");
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()
+        .expect("a runtime");
     let url = index.url();
-    let client = Client::new(ClientOptions::new(vec![url.clone()], cache.path().to_owned())).expect("a client");
+    let client = Client::new(ClientOptions::new(
+        vec![url.clone()],
+        cache.path().to_owned(),
+    ))
+    .expect("a client");
     let request = scenario.request(&url);
-    let first = runtime.block_on(resolve(&request, &client, None, &|_| {})).map_err(Fault::from);
+    let first = runtime
+        .block_on(resolve(&request, &client, None, &|_| {}))
+        .map_err(Fault::from);
     Some(first)
 }
 
@@ -91,15 +109,28 @@ fn the_index_over_http_gives_what_memory_gives() {
         if !scenario.preferences.is_empty() {
             continue;
         }
-        let Some(answer) = answer(&scenario) else { continue };
+        let Some(answer) = answer(&scenario) else {
+            continue;
+        };
         run += 1;
         let name = path.display();
         match answer {
             Ok(lock) => {
-                let pins = lock.packages.iter().map(|(name, package)| (name.to_string(), package.version.to_string()));
-                assert_eq!(pins.collect::<std::collections::BTreeMap<_, _>>(), scenario.expect.pins, "{name}");
+                let pins = lock
+                    .packages
+                    .iter()
+                    .map(|(name, package)| (name.to_string(), package.version.to_string()));
+                assert_eq!(
+                    pins.collect::<std::collections::BTreeMap<_, _>>(),
+                    scenario.expect.pins,
+                    "{name}"
+                );
             }
-            Err(fault) => assert_eq!(Some(fault.code.to_string()), scenario.expect.fault, "{name}: {fault:?}"),
+            Err(fault) => assert_eq!(
+                Some(fault.code.to_string()),
+                scenario.expect.fault,
+                "{name}: {fault:?}"
+            ),
         }
     }
     assert!(run >= 100, "{run} scenarios were run");

@@ -46,27 +46,40 @@ impl World {
     /// A failed run: its exit status and what it said.
     pub fn fails(&self, arguments: &[&str]) -> (i32, String) {
         let output = self.context.run(arguments);
-        assert_eq!(output.stdout, "", "standard output is for results: {output:?}");
-        (output.status.expect("it ends by itself"), self.context.filter(&output.stderr))
+        assert_eq!(
+            output.stdout, "",
+            "standard output is for results: {output:?}"
+        );
+        (
+            output.status.expect("it ends by itself"),
+            self.context.filter(&output.stderr),
+        )
     }
 
     /// The bundles that `cache ls` shows.
     pub fn bundles(&self) -> Vec<serde_json::Value> {
         let output = self.pyrun(&["cache", "ls", "--format", "json"]);
         assert!(output.success(), "{output:?}");
-        output.stdout.lines().map(|line| serde_json::from_str(line).expect("a row")).collect()
+        output
+            .stdout
+            .lines()
+            .map(|line| serde_json::from_str(line).expect("a row"))
+            .collect()
     }
 }
 
 /// A package with one word.
 pub fn words(version: &str) -> WheelBuilder {
-    WheelBuilder::new("words", version).file("words/__init__.py", format!("WORD = 'hello {version}'\n"))
+    WheelBuilder::new("words", version)
+        .file("words/__init__.py", format!("WORD = 'hello {version}'\n"))
 }
 
 /// A package that leans on `words`.
 pub fn greet(version: &str) -> WheelBuilder {
-    WheelBuilder::new("greet", version)
-        .file("greet.py", "import words\n\ndef greet(name):\n    return f'{words.WORD}, {name}'\n")
+    WheelBuilder::new("greet", version).file(
+        "greet.py",
+        "import words\n\ndef greet(name):\n    return f'{words.WORD}, {name}'\n",
+    )
 }
 
 /// A script that greets with the newest packages.

@@ -10,17 +10,27 @@ fn root() -> PathBuf {
 /// The repository's own Rust files, by their path from its root.
 fn sources() -> BTreeMap<String, String> {
     let mut files = BTreeMap::new();
-    let mut folders: Vec<PathBuf> =
-        ["cli", "builder", "runner", "crates", "tests", "benches"].iter().map(|name| root().join(name)).collect();
+    let mut folders: Vec<PathBuf> = ["cli", "builder", "runner", "crates", "tests", "benches"]
+        .iter()
+        .map(|name| root().join(name))
+        .collect();
     while let Some(folder) = folders.pop() {
-        let Ok(entries) = fs_err::read_dir(&folder) else { continue };
+        let Ok(entries) = fs_err::read_dir(&folder) else {
+            continue;
+        };
         for entry in entries {
             let path = entry.expect("an entry").path();
-            let hidden = path.file_name().is_some_and(|name| name.to_string_lossy().starts_with('.'));
+            let hidden = path
+                .file_name()
+                .is_some_and(|name| name.to_string_lossy().starts_with('.'));
             if path.is_dir() && !hidden && !path.ends_with("target") {
                 folders.push(path);
             } else if path.extension().is_some_and(|ending| ending == "rs") {
-                let name = path.strip_prefix(root()).expect("below the root").to_string_lossy().into_owned();
+                let name = path
+                    .strip_prefix(root())
+                    .expect("below the root")
+                    .to_string_lossy()
+                    .into_owned();
                 files.insert(name, fs_err::read_to_string(&path).expect("UTF-8"));
             }
         }
@@ -33,7 +43,10 @@ fn sources() -> BTreeMap<String, String> {
 fn dependencies(manifest: &Path) -> BTreeSet<String> {
     let text = fs_err::read_to_string(root().join(manifest)).expect("a manifest");
     let manifest: toml::Table = toml::from_str(&text).expect("TOML");
-    manifest["dependencies"].as_table().map(|table| table.keys().cloned().collect()).unwrap_or_default()
+    manifest["dependencies"]
+        .as_table()
+        .map(|table| table.keys().cloned().collect())
+        .unwrap_or_default()
 }
 
 #[test]
@@ -44,22 +57,43 @@ fn dependencies_point_one_way() {
         ("crates/store/Cargo.toml", &["pyrun-core"]),
         ("builder/Cargo.toml", &["pyrun-core", "pyrun-store"]),
         ("runner/Cargo.toml", &["pyrun-core", "pyrun-store"]),
-        ("Cargo.toml", &["pyrun-core", "pyrun-store", "pyrun-script", "pyrun-builder", "pyrun-runner"]),
+        (
+            "Cargo.toml",
+            &[
+                "pyrun-core",
+                "pyrun-store",
+                "pyrun-script",
+                "pyrun-builder",
+                "pyrun-runner",
+            ],
+        ),
     ];
     for (manifest, allowed) in allowed {
         let found = dependencies(Path::new(manifest));
-        let ours: Vec<&String> = found.iter().filter(|name| name.starts_with("pyrun-")).collect();
-        assert!(ours.iter().all(|name| allowed.contains(&name.as_str())), "{manifest}: {ours:?}");
+        let ours: Vec<&String> = found
+            .iter()
+            .filter(|name| name.starts_with("pyrun-"))
+            .collect();
+        assert!(
+            ours.iter().all(|name| allowed.contains(&name.as_str())),
+            "{manifest}: {ours:?}"
+        );
     }
     for name in ["tokio", "reqwest", "fs-err", "async-trait", "tempfile"] {
-        assert!(!dependencies(Path::new("crates/core/Cargo.toml")).contains(name), "core does no I/O: {name}");
+        assert!(
+            !dependencies(Path::new("crates/core/Cargo.toml")).contains(name),
+            "core does no I/O: {name}"
+        );
     }
 }
 
 #[test]
 fn only_the_console_prints() {
     for (name, text) in sources() {
-        let ours = !name.starts_with("tests/") && !name.contains("/tests") && !name.contains("/benches/") && !name.starts_with("benches/");
+        let ours = !name.starts_with("tests/")
+            && !name.contains("/tests")
+            && !name.contains("/benches/")
+            && !name.starts_with("benches/");
         let may = name.starts_with("cli/console/");
         if ours && !may {
             for word in ["println!", "print!(", "io::stdout()", "io::stderr()"] {
@@ -81,10 +115,17 @@ fn every_module_says_what_it_is() {
 #[test]
 fn unsafe_stands_where_processes_are_spawned_only() {
     for (name, text) in sources() {
-        let code = text.lines().filter(|line| !line.trim_start().starts_with("//"));
-        let found = code.filter(|line| line.contains("unsafe {") || line.contains("unsafe fn")).count();
+        let code = text
+            .lines()
+            .filter(|line| !line.trim_start().starts_with("//"));
+        let found = code
+            .filter(|line| line.contains("unsafe {") || line.contains("unsafe fn"))
+            .count();
         let may = name.starts_with("runner/src/worker/");
-        assert!(found == 0 || may || name == "tests/it/tidy.rs", "{name} has unsafe code");
+        assert!(
+            found == 0 || may || name == "tests/it/tidy.rs",
+            "{name} has unsafe code"
+        );
     }
 }
 
@@ -92,7 +133,10 @@ fn unsafe_stands_where_processes_are_spawned_only() {
 fn files_are_small_enough_to_hold_in_the_head() {
     for (name, text) in sources() {
         let lines = text.lines().count();
-        assert!(lines <= 500, "{name} has {lines} lines: it wants to be two rooms");
+        assert!(
+            lines <= 500,
+            "{name} has {lines} lines: it wants to be two rooms"
+        );
     }
 }
 
@@ -111,8 +155,15 @@ fn nothing_is_left_unfinished() {
 #[test]
 fn every_dependency_has_a_reason() {
     let text = fs_err::read_to_string(root().join("Cargo.toml")).expect("a manifest");
-    let table = text.split("[workspace.dependencies]").nth(1).and_then(|rest| rest.split("\n[").next()).expect("the table");
-    for line in table.lines().filter(|line| line.contains('=') && !line.contains("path =")) {
+    let table = text
+        .split("[workspace.dependencies]")
+        .nth(1)
+        .and_then(|rest| rest.split("\n[").next())
+        .expect("the table");
+    for line in table
+        .lines()
+        .filter(|line| line.contains('=') && !line.contains("path ="))
+    {
         assert!(line.contains('#'), "no reason stands beside `{line}`");
     }
 }

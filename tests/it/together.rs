@@ -9,7 +9,9 @@ fn runs_of_one_new_set_at_once_build_it_once() {
     let world = World::new();
     world.context.write("script.py", GREET);
     thread::scope(|scope| {
-        let runs: Vec<_> = (0..6).map(|_| scope.spawn(|| world.pyrun(&["run", "script.py"]))).collect();
+        let runs: Vec<_> = (0..6)
+            .map(|_| scope.spawn(|| world.pyrun(&["run", "script.py"])))
+            .collect();
         for run in runs {
             let output = run.join().expect("it runs");
             assert_eq!(output.stdout, "hello 2.0, world\n", "{output:?}");

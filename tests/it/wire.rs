@@ -26,8 +26,14 @@ fn every_frame_reads_and_writes_as_it_did() {
         let value: Value = serde_json::from_str(line).expect("JSON");
         types.insert(value["type"].as_str().expect("a type").to_owned());
     }
-    let all = ["built", "fault", "hello", "log", "phase", "report", "result", "yield"];
-    assert_eq!(types.into_iter().collect::<Vec<_>>(), all, "each frame has a golden line");
+    let all = [
+        "built", "fault", "hello", "log", "phase", "report", "result", "yield",
+    ];
+    assert_eq!(
+        types.into_iter().collect::<Vec<_>>(),
+        all,
+        "each frame has a golden line"
+    );
 }
 
 #[test]

@@ -39,6 +39,8 @@ impl From<IndexError> for Fault {
                 .hint("check the address given with `--index-url`"),
             IndexError::Broken { .. } => Self::from_error(Code::INDEX_BROKEN, &error)
                 .hint("check the address given with `--index-url`, or name another index"),
+            IndexError::Altered { .. } => Self::from_error(Code::WHEEL_HASH, &error)
+                .hint("run it again; if it stays so, the index or something on the way to it is not to be trusted"),
             IndexError::Offline { .. } => Self::from_error(Code::INDEX_OFFLINE, &error)
                 .hint("run once without `--offline`: what it needs is kept"),
         }

@@ -156,6 +156,16 @@ pub enum IndexError {
         /// What is wrong.
         problem: String,
     },
+    /// Its bytes are not those that the index promised: somebody changed one of the two.
+    #[error("`{url}` has the sha256 {found}, and the index promises {promised}")]
+    Altered {
+        /// What was asked for.
+        url: String,
+        /// What came.
+        found: Sha256,
+        /// What the index's page says.
+        promised: Sha256,
+    },
     /// `--offline`, and it is not cached.
     #[error("`{url}` is not cached, and `--offline` forbids asking for it")]
     Offline {

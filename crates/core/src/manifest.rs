@@ -51,7 +51,11 @@ impl Manifest {
             };
             (segment.package.clone(), package)
         });
-        let lock = Lock { target: Target::from_family(&self.target)?, packages: packages.collect(), resolved: None };
+        let lock = Lock {
+            target: Target::from_family(&self.target)?,
+            packages: packages.collect(),
+            resolved: None,
+        };
         (self.format == crate::FORMAT && lock.hash() == self.lock).then_some(lock)
     }
 }

@@ -112,7 +112,10 @@ impl Target {
             os: match os {
                 "linux-gnu" => Os::Glibc { major: 2, minor: 0 },
                 "linux-musl" => Os::Musl { major: 1, minor: 0 },
-                "macos" => Os::Macos { major: 11, minor: 0 },
+                "macos" => Os::Macos {
+                    major: 11,
+                    minor: 0,
+                },
                 _ => return None,
             },
             arch: Arch::from_machine(arch)?,
@@ -219,7 +222,13 @@ mod tests {
             let again = Target::from_family(&known.family()).expect("a family");
             assert_eq!(again.family(), known.family());
         }
-        for wrong in ["", "cpython-3.12", "cpython-3.12-plan9-x86_64", "pypy-3.12-macos-aarch64", "cpython-3.12tt-macos-aarch64"] {
+        for wrong in [
+            "",
+            "cpython-3.12",
+            "cpython-3.12-plan9-x86_64",
+            "pypy-3.12-macos-aarch64",
+            "cpython-3.12tt-macos-aarch64",
+        ] {
             assert_eq!(Target::from_family(wrong), None, "{wrong}");
         }
     }

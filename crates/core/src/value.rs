@@ -21,7 +21,9 @@ fn write_value(text: &mut String, value: &Value) {
             write_items(text, ['[', ']'], items.iter(), write_value);
         }
         Value::Object(fields) => match (fields.get("$pyrun"), fields.get("value")) {
-            (Some(Value::String(kind)), Some(Value::String(digits))) if kind == "int" && is_integer(digits) => {
+            (Some(Value::String(kind)), Some(Value::String(digits)))
+                if kind == "int" && is_integer(digits) =>
+            {
                 text.push_str(digits);
             }
             (Some(Value::String(kind)), Some(Value::Object(inner))) if kind == "dict" => {
@@ -90,7 +92,10 @@ mod tests {
     fn it_looks_as_python_prints_it_and_reads_back_the_same() {
         let value = json!({"b": [1, "ü\n", {}, []], "a": {"c": null, "d": 1.5}});
         let text = to_json(&value);
-        assert_eq!(text, r#"{"b": [1, "ü\n", {}, []], "a": {"c": null, "d": 1.5}}"#);
+        assert_eq!(
+            text,
+            r#"{"b": [1, "ü\n", {}, []], "a": {"c": null, "d": 1.5}}"#
+        );
         assert_eq!(serde_json::from_str::<Value>(&text).expect("JSON"), value);
     }
 }

@@ -1,3 +1,5 @@
+//! Marshal streams, whole and broken, and what normalising makes of them.
+
 use proptest::prelude::*;
 
 use super::*;

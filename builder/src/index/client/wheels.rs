@@ -67,11 +67,11 @@ impl Client {
             return Ok(None);
         };
         match digest {
-            Some(digest) if Sha256::of(&bytes) != digest => {
-                let found = Sha256::of(&bytes);
-                let problem = format!("has the sha256 {found}, and the index promises {digest}");
-                Err(broken(&sibling, problem))
-            }
+            Some(promised) if Sha256::of(&bytes) != promised => Err(IndexError::Altered {
+                url: sibling.to_string(),
+                found: Sha256::of(&bytes),
+                promised,
+            }),
             _ => Ok(Some(bytes)),
         }
     }
@@ -188,9 +188,11 @@ impl Client {
             }
         };
         if let Some(promised) = expected.sha256.filter(|promised| *promised != found.sha256) {
-            let found = found.sha256;
-            let problem = format!("has the sha256 {found}, and the index promises {promised}");
-            return Err(broken(url, problem));
+            return Err(IndexError::Altered {
+                url: url.to_string(),
+                found: found.sha256,
+                promised,
+            });
         }
         part.persist(self.cache.wheel(&found.sha256))
             .map_err(|error| unwritable(error.error))?;

@@ -59,7 +59,7 @@ async fn an_announced_file_is_one_request() {
 #[tokio::test]
 async fn an_announced_file_with_another_digest_is_refused() {
     let fault = fault(&serve(wheel(), MetadataFile::WrongDigest(wheel().metadata))).await;
-    assert_eq!(fault.code, Code::INDEX_BROKEN);
+    assert_eq!(fault.code, Code::WHEEL_HASH);
     assert!(fault.message.contains("the index promises"), "{fault:?}");
 }
 
@@ -196,7 +196,7 @@ async fn a_whole_wheel_with_another_digest_is_not_kept() {
     server.fail(Failure::NoRanges.on(".whl").times(2));
     server.fail(Failure::WrongBytes.on(".whl"));
     let fault = Fault::from(ask(&world, &server).await.expect_err("a failure"));
-    assert_eq!(fault.code, Code::INDEX_BROKEN);
+    assert_eq!(fault.code, Code::WHEEL_HASH);
     assert!(fault.message.contains("the index promises"), "{fault:?}");
     assert_eq!(world.client(&server).kept_wheel(&big.sha256), None);
     let left = fs_err::read_dir(world.cache.path().join("wheels")).expect("a folder");
