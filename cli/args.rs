@@ -56,7 +56,7 @@ pub enum Format {
 /// When to use colour.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub enum Color {
-    /// On a terminal, unless NO_COLOR is set
+    /// On a terminal, unless `NO_COLOR` is set
     Auto,
     /// Always
     Always,
@@ -227,7 +227,7 @@ pub struct PrewarmArgs {
 /// Where requirements come from.
 #[derive(Debug, Args)]
 pub struct SourceArgs {
-    /// A script (FILE or FILE:FUNCTION), requirements.txt, pyproject.toml or pylock.toml, or
+    /// A script (FILE or <FILE:FUNCTION>), requirements.txt, pyproject.toml or pylock.toml, or
     /// requirements such as 'pandas>=2'
     #[arg(required = true, value_name = "SOURCE")]
     pub sources: Vec<String>,

@@ -98,17 +98,17 @@ impl<'a> Client<'a> {
     /// or corrupt before anything ran is built again, once.
     pub async fn run(
         &self,
-        build: BuildRequest,
+        requirements: BuildRequest,
         output: Output,
         request: impl Fn(LockHash) -> RunRequest,
     ) -> Result<Outcome, Fault> {
-        let built = self.build(build.clone()).await?;
+        let built = self.build(requirements.clone()).await?;
         let outcome = self.call(request(built.lock), output).await?;
         match &outcome.result {
             Err(fault)
                 if fault.code == Code::BUNDLE_MISSING || fault.code == Code::BUNDLE_CORRUPT =>
             {
-                let built = self.build(build).await?;
+                let built = self.build(requirements).await?;
                 self.call(request(built.lock), output).await
             }
             _ => Ok(outcome),

@@ -3,7 +3,7 @@
 //! In: words typed. Out: a function's result on standard output, everything else on standard
 //! error, an exit status (0 done, 1 the function failed, 2 usage, 3 requirements, 4
 //! infrastructure, 124 timed out, 130 interrupted). Never: resolves, builds or runs anything
-//! itself; it asks a [`transport::Transport`], which reaches the builder and the runner.
+//! itself; it asks a `Transport`, which reaches the builder and the runner.
 
 mod args;
 mod background;

@@ -90,9 +90,12 @@ fn excerpt(span: &Span, paint: Paint) -> String {
         span.label
     );
     // No line ends with a space.
-    text.lines()
-        .map(|line| format!("{}\n", line.trim_end()))
-        .collect()
+    let lines: Vec<&str> = text.lines().map(str::trim_end).collect();
+    lines.join(
+        "
+",
+    ) + "
+"
 }
 
 #[cfg(test)]

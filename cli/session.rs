@@ -97,7 +97,7 @@ impl Session {
         BuildRequest {
             protocol: PROTOCOL,
             request: Request {
-                requirements: found.requirements,
+                requirements: found.list,
                 requires_python: found.requires_python,
                 target: self.interpreter.target.clone(),
                 options: self.resolving.options.clone(),

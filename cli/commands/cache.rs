@@ -93,7 +93,7 @@ fn sort(rows: &mut [Row], column: SortColumn) {
     match column {
         SortColumn::Hash => rows.sort_by_key(|row| row.hash),
         SortColumn::Python => {
-            rows.sort_by_cached_key(|row| row.python.parse::<pep440_rs::Version>().ok())
+            rows.sort_by_cached_key(|row| row.python.parse::<pep440_rs::Version>().ok());
         }
         SortColumn::Packages => rows.sort_by_key(|row| Reverse(row.packages.len())),
         SortColumn::Size => rows.sort_by_key(|row| Reverse(row.size)),
@@ -135,7 +135,7 @@ async fn info(args: &CacheOneArgs, console: &Console) -> Result<ExitCode, Fault>
         console.out_line(&format!(
             "{} {value}",
             paint.tone(Tone::Bold, &format!("{name:<9}"))
-        ))
+        ));
     };
     line("hash", &hash.to_string());
     line("target", &record.manifest.target);

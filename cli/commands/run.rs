@@ -45,7 +45,7 @@ pub async fn run(args: RunArgs, console: &Console) -> Result<ExitCode, Fault> {
         })
         .await?;
     session.finish_behind(&outcome.lock).await;
-    show(outcome, &args, output, console)
+    show(&outcome, &args, output, console)
 }
 
 /// Flags and environment win over the script's own options, those over `pyrun.toml`.
@@ -70,7 +70,7 @@ fn limits(args: &RunArgs, call: &Call, file: &FileSettings) -> Result<Limits, Fa
 
 /// Hands the outcome to the console, and gives the exit status.
 fn show(
-    outcome: Outcome,
+    outcome: &Outcome,
     args: &RunArgs,
     output: Output,
     console: &Console,
@@ -79,7 +79,7 @@ fn show(
         Ok(value) => {
             match &args.output {
                 Some(path) => {
-                    super::write_output(path, format!("{}\n", value_text(value)).as_bytes())?
+                    super::write_output(path, format!("{}\n", value_text(value)).as_bytes())?;
                 }
                 None => console.result(value),
             }

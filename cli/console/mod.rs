@@ -61,10 +61,9 @@ impl Console {
             _ => Level::Normal,
         };
         let choice = |auto: anstream::ColorChoice| match args.color {
-            Color::Always => Paint::on(),
             Color::Never => Paint::off(),
             Color::Auto if auto == anstream::ColorChoice::Never => Paint::off(),
-            Color::Auto => Paint::on(),
+            Color::Auto | Color::Always => Paint::on(),
         };
         let paint = choice(anstream::AutoStream::choice(&io::stderr()));
         let live = args.format == Format::Text

@@ -174,36 +174,39 @@ fn draw_until_closed(shared: &Shared, paint: Paint) {
 }
 
 fn describe(current: &Current) -> String {
-    let mut text = words::doing(current.phase).to_owned();
+    let (done, total) = (current.done, current.total);
     let moves_bytes = matches!(
         current.phase,
         Phase::Download | Phase::Fetch | Phase::Extract | Phase::Splice
     );
-    if current.total > 0 && moves_bytes {
-        text.push_str(&format!(
-            " {} of {}",
-            words::bytes(current.done),
-            words::bytes(current.total)
-        ));
-        let seconds = current.began.elapsed().as_secs_f64();
-        if seconds > 0.5 {
-            #[expect(
-                clippy::cast_possible_truncation,
-                clippy::cast_sign_loss,
-                reason = "a rate for the screen"
-            )]
-            let rate = (current.done as f64 / seconds) as u64;
-            text.push_str(&format!(", {}/s", words::bytes(rate)));
-        }
-    } else if current.total > 0 {
-        text.push_str(&format!(" {} of {}", current.done, current.total));
-    } else if current.done > 0 {
-        text.push_str(&format!(" {}", words::count(current.done, "package")));
+    let amount = match (total, done) {
+        (0, 0) => String::new(),
+        (0, _) => format!(" {}", words::count(done, "package")),
+        _ if moves_bytes => format!(
+            " {} of {}{}",
+            words::bytes(done),
+            words::bytes(total),
+            rate(current)
+        ),
+        _ => format!(" {done} of {total}"),
+    };
+    let doing = words::doing(current.phase);
+    format!("{doing}{amount}  {}", current.item)
+}
+
+/// Bytes a second, once there is something to tell.
+fn rate(current: &Current) -> String {
+    let seconds = current.began.elapsed().as_secs_f64();
+    if seconds < 0.5 {
+        return String::new();
     }
-    if !current.item.is_empty() {
-        text.push_str(&format!("  {}", current.item));
-    }
-    text
+    #[expect(
+        clippy::cast_possible_truncation,
+        clippy::cast_sign_loss,
+        reason = "a rate for the screen"
+    )]
+    let rate = (current.done as f64 / seconds) as u64;
+    format!(", {}/s", words::bytes(rate))
 }
 
 fn cut(text: &str, width: usize) -> String {

@@ -37,7 +37,7 @@ pub enum Wanted {
 #[derive(Debug, Clone, Default)]
 pub struct Requirements {
     /// The requirements.
-    pub requirements: Vec<Requirement>,
+    pub list: Vec<Requirement>,
     /// The file's bound on Python.
     pub requires_python: Option<VersionSpecifiers>,
     /// What the file says of how to resolve.
@@ -52,10 +52,10 @@ pub fn read(sources: &[String]) -> Result<Vec<Input>, Fault> {
         if let Some(mut found) = read_file(source)? {
             inputs.append(&mut found);
         } else {
-            words.requirements.push(parse_word(source)?);
+            words.list.push(parse_word(source)?);
         }
     }
-    if !words.requirements.is_empty() {
+    if !words.list.is_empty() {
         inputs.push(Input {
             name: "the command line".to_owned(),
             wanted: Wanted::Requirements(words),
@@ -73,7 +73,7 @@ fn read_file(source: &str) -> Result<Option<Vec<Input>>, Fault> {
         .unwrap_or_default();
     let extension = Path::new(path)
         .extension()
-        .map(|ending| ending.to_ascii_lowercase());
+        .map(std::ffi::OsStr::to_ascii_lowercase);
     let extension = extension
         .as_deref()
         .and_then(std::ffi::OsStr::to_str)
@@ -215,7 +215,7 @@ mod tests {
         let Wanted::Requirements(found) = &inputs[0].wanted else {
             panic!("requirements")
         };
-        assert_eq!(found.requirements.len(), 2);
+        assert_eq!(found.list.len(), 2);
     }
 
     #[test]

@@ -51,7 +51,7 @@ pub fn read(path: &str, text: &str) -> Result<Requirements, Fault> {
             span: Some(place(path, text, dependency.span())),
         };
         found
-            .requirements
+            .list
             .push(parse_requirement(dependency.get_ref(), origin)?);
     }
     if let Some(bound) = project.requires_python {
@@ -92,8 +92,8 @@ mod tests {
     fn dependencies_and_the_bound_on_python_are_read() {
         let text = "[project]\nname = \"x\"\nrequires-python = \">=3.10\"\ndependencies = [\n  \"numpy>=2\",\n  \"rich\",\n]\n";
         let found = read("pyproject.toml", text).expect("requirements");
-        assert_eq!(found.requirements.len(), 2);
-        assert_eq!(found.requirements[0].origin.to_string(), "pyproject.toml:5");
+        assert_eq!(found.list.len(), 2);
+        assert_eq!(found.list[0].origin.to_string(), "pyproject.toml:5");
         assert_eq!(
             found.requires_python.map(|bound| bound.to_string()),
             Some(">=3.10".to_owned())

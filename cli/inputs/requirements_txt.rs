@@ -31,7 +31,7 @@ pub fn read(path: &str) -> Result<Requirements, Fault> {
         }
     }
     Ok(Requirements {
-        requirements,
+        list: requirements,
         ..Requirements::default()
     })
 }
@@ -145,7 +145,7 @@ mod tests {
         fs_err::write(&path, text).expect("a file");
         let found = read(path.to_str().expect("UTF-8"))?;
         Ok(found
-            .requirements
+            .list
             .iter()
             .map(|requirement| requirement.spec.to_string())
             .collect())
@@ -187,6 +187,6 @@ mod tests {
         fs_err::write(folder.path().join("b.txt"), "-r a.txt\npandas\n").expect("a file");
         let found =
             read(folder.path().join("a.txt").to_str().expect("UTF-8")).expect("requirements");
-        assert_eq!(found.requirements.len(), 2);
+        assert_eq!(found.list.len(), 2);
     }
 }

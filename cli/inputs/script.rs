@@ -46,10 +46,7 @@ fn is_name(text: &str) -> bool {
 
 /// Reads the words of `pyrun run`: a script and its arguments.
 pub fn call(words: &[OsString], input: Option<&str>) -> Result<Call, Fault> {
-    let words = words
-        .iter()
-        .map(|word| utf8(word))
-        .collect::<Result<Vec<_>, _>>()?;
+    let words = words.iter().map(utf8).collect::<Result<Vec<_>, _>>()?;
     let Some((file, arguments)) = words.split_first() else {
         return Err(Fault::new(Code::USAGE, "no file is named"));
     };
@@ -182,7 +179,7 @@ fn requirements(entry: &EntryPoint<'_>) -> Result<Requirements, Fault> {
         .hint("take `data` out of `[tool.pyrun]`, and fetch the data in the function"));
     }
     Ok(Requirements {
-        requirements: entry.requirements()?,
+        list: entry.requirements()?,
         requires_python: entry.requires_python()?,
         settings: ScriptSettings {
             indexes: options.indexes,
@@ -196,18 +193,17 @@ fn requirements(entry: &EntryPoint<'_>) -> Result<Requirements, Fault> {
 pub fn inputs(word: &str) -> Result<Vec<Input>, Fault> {
     let (path, function) = split(word);
     let script: Script = pyrun_script::read(path, &read_text(path)?)?;
-    let names: Vec<Option<&str>> = match function {
-        Some(name) => vec![Some(name)],
-        None => {
-            let decorated = script
-                .functions
-                .iter()
-                .filter(|function| function.decorated);
-            let names: Vec<_> = decorated
-                .map(|function| Some(function.name.as_str()))
-                .collect();
-            if names.is_empty() { vec![None] } else { names }
-        }
+    let names: Vec<Option<&str>> = if let Some(name) = function {
+        vec![Some(name)]
+    } else {
+        let decorated = script
+            .functions
+            .iter()
+            .filter(|function| function.decorated);
+        let names: Vec<_> = decorated
+            .map(|function| Some(function.name.as_str()))
+            .collect();
+        if names.is_empty() { vec![None] } else { names }
     };
     names
         .into_iter()

@@ -11,7 +11,7 @@ use serde::Serialize;
 use super::{Inventory, Row, record_hash};
 
 /// What is written less than this ago may belong to a build that goes on at the moment.
-const YOUNG: Duration = Duration::from_secs(3600);
+const YOUNG: Duration = Duration::from_hours(1);
 
 /// What may stay.
 #[derive(Debug, Clone, Copy)]

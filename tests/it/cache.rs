@@ -171,9 +171,9 @@ fn files(folder: &std::path::Path) -> Vec<std::path::PathBuf> {
         for entry in entries {
             let path = entry.expect("an entry").path();
             if path.is_dir() {
-                folders.push(path)
+                folders.push(path);
             } else {
-                found.push(path)
+                found.push(path);
             }
         }
     }

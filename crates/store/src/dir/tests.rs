@@ -241,7 +241,6 @@ fn a_file_that_grows_over_its_limit_is_never_seen() {
 }
 
 #[test]
-#[expect(clippy::print_stderr, reason = "a skipped test says so")]
 fn a_full_disk_is_an_error_of_its_own_and_loses_nothing() {
     let (_parent, store) = store();
     let root = store.folder.root();
