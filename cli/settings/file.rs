@@ -55,7 +55,7 @@ impl FileSettings {
         let mut settings: Self = toml::from_str(text).map_err(|error| {
             let line = error
                 .span()
-                .map_or(1, |span| text[..span.start].lines().count().max(1));
+                .map_or(1, |span| text[..span.start].matches('\n').count() + 1);
             Fault::new(
                 Code::CONFIG_INVALID,
                 format!(

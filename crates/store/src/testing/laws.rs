@@ -1,4 +1,4 @@
-//! The laws of [`Store`](crate::Store), each a function that panics where it is broken.
+//! The laws of [`Store`], each a function that panics where it is broken.
 
 use std::collections::BTreeSet;
 use std::future::poll_fn;
