@@ -76,12 +76,14 @@ pub fn finished(phase: Phase, micros: u64, size: u64, items: u64) -> Option<Stri
     let time = duration(micros);
     let (size, amount) = (bytes(size), size);
     match phase {
-        Phase::Resolve => Some(format!("Resolved {} in {time}", count(items, "package"))),
+        Phase::Resolve if items > 0 => {
+            Some(format!("Resolved {} in {time}", count(items, "package")))
+        }
         Phase::Download if items > 0 => Some(format!(
             "Downloaded {}, {size}, in {time}",
             count(items, "wheel")
         )),
-        Phase::Splice => Some(format!(
+        Phase::Splice if items > 0 => Some(format!(
             "Built a bundle of {}, {size}, in {time}",
             count(items, "package")
         )),

@@ -1,7 +1,7 @@
 //! How long the resolver takes when the index answers at once: the solver, the candidates and the
 //! prefetching, without a network.
 
-#[path = "../tests/resolve/memory.rs"]
+#[path = "../builder/tests/resolve/memory.rs"]
 mod memory;
 
 use std::collections::BTreeMap;

@@ -1,20 +1,15 @@
-//! How fast wheels are checked and spliced, in bytes of wheel per second.
+//! A synthetic set of wheels for the benches: some 540 MB, many small modules and a few large
+//! libraries each.
 //!
-//! In: a synthetic set of wheels of some 300 MB, of many small modules and a few large libraries.
-//! Out: MB/s of the full check, of opening a stored wheel anew, and of writing the bundle.
-//! Never: reaches the network; leaves files behind.
-#![expect(
-    clippy::expect_used,
-    reason = "a bench that can't set itself up must stop"
-)]
+//! In: nothing. Out: wheels in a temporary folder, checked, with a lock. Never: reaches the
+//! network; leaves files behind.
 
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
 use std::io::{self, Cursor, Write as _};
 use std::path::PathBuf;
 
-use criterion::{Criterion, Throughput, criterion_group, criterion_main};
-use pyrun_builder::splice::{self, Sources};
+use pyrun_builder::splice::Sources;
 use pyrun_builder::wheel::{self, Limits, WheelContents};
 use pyrun_core::{
     Arch, Lock, LockedPackage, LockedWheel, Os, PackageName, Sha256, Target, WheelFilename,
@@ -23,11 +18,16 @@ use tempfile::TempDir;
 
 const WHEELS: u64 = 12;
 
-struct Set {
-    folder: TempDir,
-    lock: Lock,
-    contents: BTreeMap<PackageName, WheelContents>,
-    bytes: u64,
+/// The wheels.
+pub struct Set {
+    /// Where they lie.
+    pub folder: TempDir,
+    /// Their lock.
+    pub lock: Lock,
+    /// What their check found.
+    pub contents: BTreeMap<PackageName, WheelContents>,
+    /// The bytes of all.
+    pub bytes: u64,
 }
 
 impl Set {
@@ -36,7 +36,8 @@ impl Set {
         self.folder.path().join(filename.as_str())
     }
 
-    fn each(&self) -> impl Iterator<Item = (PathBuf, &LockedWheel)> {
+    /// Each wheel's file and lock entry.
+    pub fn each(&self) -> impl Iterator<Item = (PathBuf, &LockedWheel)> {
         let wheel = |(package, locked)| {
             let _: &LockedPackage = locked;
             (self.path(package), &locked.wheel)
@@ -108,7 +109,8 @@ fn wheel(number: u64) -> (WheelFilename, Vec<u8>) {
     (filename.expect("a wheel's name"), bytes)
 }
 
-fn set() -> Set {
+/// Makes the set.
+pub fn set() -> Set {
     let folder = tempfile::tempdir().expect("a folder");
     let mut packages = BTreeMap::new();
     let mut contents = BTreeMap::new();
@@ -156,40 +158,3 @@ fn set() -> Set {
         bytes: total,
     }
 }
-
-fn splicing(criterion: &mut Criterion) {
-    let set = set();
-    let mut group = criterion.benchmark_group("splice");
-    group.sample_size(10);
-    group.throughput(Throughput::Bytes(set.bytes));
-    let limits = Limits::default();
-    group.bench_function("check", |bencher| {
-        bencher.iter(|| {
-            for (path, wheel) in set.each() {
-                wheel::check(&path, &wheel.filename, &limits).expect("a good wheel");
-            }
-        });
-    });
-    group.bench_function("reopen", |bencher| {
-        bencher.iter(|| {
-            for (path, wheel) in set.each() {
-                wheel::reopen(&path, &wheel.filename, &wheel.sha256, &limits).expect("good");
-            }
-        });
-    });
-    let plan = splice::plan(&set.lock, &set.contents).expect("a plan");
-    group.bench_function("write nowhere", |bencher| {
-        bencher.iter(|| splice::write(&plan, &set, &mut io::sink(), &mut |_, _, _| {}));
-    });
-    let bundle = set.folder.path().join("bundle.zip");
-    group.bench_function("write a file", |bencher| {
-        bencher.iter(|| {
-            let mut file = fs_err::File::create(&bundle).expect("writable");
-            splice::write(&plan, &set, &mut file, &mut |_, _, _| {}).expect("a bundle")
-        });
-    });
-    group.finish();
-}
-
-criterion_group!(benches, splicing);
-criterion_main!(benches);
