@@ -7,7 +7,7 @@ use std::fmt::Write as _;
 use pyrun_core::{Fault, Span};
 use unicode_width::UnicodeWidthStr as _;
 
-use crate::console::{Paint, Tone};
+use crate::console::{Paint, Tone, words};
 
 /// The fault as text that ends with a line end.
 pub fn render(fault: &Fault, paint: Paint) -> String {
@@ -49,7 +49,7 @@ pub fn render(fault: &Fault, paint: Paint) -> String {
 
 /// Lines after the first stand under the first.
 fn indent(text: &str) -> String {
-    text.trim_end().replace('\n', "\n    ")
+    words::plain(text.trim_end()).replace('\n', "\n    ")
 }
 
 /// The source line with a caret below what is meant.
@@ -58,7 +58,7 @@ fn excerpt(span: &Span, paint: Paint) -> String {
     let margin = " ".repeat(number.len());
     let bar = paint.tone(Tone::Dim, "|");
     // A tab is as wide as the terminal likes; four columns are as wide as we say.
-    let line = span.text.replace('\t', "    ");
+    let line = words::plain(&span.text).replace('\t', "    ");
     let before: String = span
         .text
         .chars()

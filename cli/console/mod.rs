@@ -103,7 +103,10 @@ impl Console {
             return;
         }
         match frame {
-            Frame::Phase(event) => self.event(event),
+            // A program has the terminal to itself.
+            Frame::Phase(event) if output == Output::Function || !is_run(event) => {
+                self.event(event)
+            }
             Frame::Log {
                 stream,
                 text,
@@ -115,12 +118,7 @@ impl Console {
         }
     }
 
-    /// Shows an event of the builder or the runner.
-    pub fn event(&self, event: &Event) {
-        if self.is_json() {
-            self.out(&Frame::Phase(event.clone()).to_line());
-            return;
-        }
+    fn event(&self, event: &Event) {
         match event {
             Event::Warning { message } => self.note(Tone::Warn, "warning", message),
             Event::Finished {
@@ -151,6 +149,7 @@ impl Console {
         let end = if newline { "\n" } else { "" };
         let mut progress = self.progress();
         progress.clear();
+        progress.pause(!newline);
         if output == Output::Program && stream == Stream::Stdout {
             write_all(&mut io::stdout().lock(), &format!("{text}{end}"));
         } else {
@@ -193,6 +192,7 @@ impl Console {
 
     /// Shows the result of a function on standard output.
     pub fn result(&self, value: &serde_json::Value) {
+        self.progress().stop();
         if self.is_json() {
             self.out(
                 &Frame::Result {
@@ -207,7 +207,7 @@ impl Console {
 
     /// Shows a fault, on standard error; for programs, as a frame.
     pub fn fault(&self, fault: &Fault) {
-        self.progress().clear();
+        self.progress().stop();
         if self.is_json() {
             self.out(&Frame::Fault(fault.clone()).to_line());
         } else {
@@ -231,7 +231,7 @@ impl Console {
         if self.level > Level::Quiet && !self.is_json() {
             let mut progress = self.progress();
             progress.clear();
-            let line = format!("{}: {text}\n", self.paint.tone(tone, word));
+            let line = format!("{}: {}\n", self.paint.tone(tone, word), words::plain(text));
             write_all(&mut io::stderr().lock(), &line);
         }
     }
@@ -254,7 +254,7 @@ impl Console {
 
     /// Takes the live line away for good.
     pub fn close(&self) {
-        self.progress().clear();
+        self.progress().stop();
     }
 }
 
@@ -265,10 +265,12 @@ fn write_all(stream: &mut impl Write, text: &str) {
         .and_then(|()| stream.flush());
 }
 
-/// Whether a phase is worth a live line: those that may take long.
-fn is_shown(phase: Phase) -> bool {
-    !matches!(
-        phase,
-        Phase::Start | Phase::Import | Phase::Call | Phase::Other
-    )
+/// Whether an event speaks of the run itself and not of what comes before it.
+fn is_run(event: &Event) -> bool {
+    let (Event::Started { phase } | Event::Progress { phase, .. } | Event::Finished { phase, .. }) =
+        event
+    else {
+        return false;
+    };
+    matches!(phase, Phase::Start | Phase::Import | Phase::Call)
 }

@@ -11,10 +11,11 @@ use pyrun_core::Phase;
 use unicode_width::UnicodeWidthStr as _;
 
 use super::style::{Paint, Tone};
-use super::{is_shown, words};
+use super::words;
 
-/// How long a phase may take unseen.
+/// How long a phase may take unseen; the user's own code longer than pyrun's.
 const PATIENCE: Duration = Duration::from_millis(120);
+const PATIENCE_WITH_CODE: Duration = Duration::from_secs(1);
 /// How often the line is drawn anew.
 const PERIOD: Duration = Duration::from_millis(80);
 
@@ -36,6 +37,7 @@ struct Shared {
 struct Line {
     current: Option<Current>,
     drawn: bool,
+    paused: bool,
     closed: bool,
     frame: usize,
 }
@@ -61,7 +63,7 @@ impl Progress {
 
     /// A phase began.
     pub fn start(&mut self, phase: Phase) {
-        if !self.live || !is_shown(phase) {
+        if !self.live || phase == Phase::Other {
             return;
         }
         let paint = self.paint;
@@ -72,9 +74,14 @@ impl Progress {
             shared
         });
         let mut line = shared.lock();
+        // The parts of a run are one to whoever waits for it.
+        let began = match &line.current {
+            Some(current) if is_code(current.phase) && is_code(phase) => current.began,
+            _ => Instant::now(),
+        };
         line.current = Some(Current {
             phase,
-            began: Instant::now(),
+            began,
             done: 0,
             total: 0,
             item: String::new(),
@@ -101,14 +108,32 @@ impl Progress {
     pub fn finish(&mut self, phase: Phase) {
         let Some(shared) = &self.shared else { return };
         let mut line = shared.lock();
-        if line
-            .current
-            .as_ref()
-            .is_some_and(|current| current.phase == phase)
+        let is_last = phase == Phase::Call || !is_code(phase);
+        if is_last
+            && line
+                .current
+                .as_ref()
+                .is_some_and(|current| current.phase == phase)
         {
             line.current = None;
         }
         line.erase();
+    }
+
+    /// Takes the line away until the next phase.
+    pub fn stop(&mut self) {
+        if let Some(shared) = &self.shared {
+            let mut line = shared.lock();
+            line.current = None;
+            line.erase();
+        }
+    }
+
+    /// Keeps the line away while another line on the screen is unfinished.
+    pub fn pause(&mut self, paused: bool) {
+        if let Some(shared) = &self.shared {
+            shared.lock().paused = paused;
+        }
     }
 
     /// Takes the line away so that something else can be printed; it comes back by itself while
@@ -147,7 +172,12 @@ impl Line {
 
     fn draw(&mut self, paint: Paint) {
         let Some(current) = &self.current else { return };
-        if current.began.elapsed() < PATIENCE {
+        let patience = if is_code(current.phase) {
+            PATIENCE_WITH_CODE
+        } else {
+            PATIENCE
+        };
+        if self.paused || current.began.elapsed() < patience {
             return;
         }
         self.frame += 1;
@@ -191,7 +221,18 @@ fn describe(current: &Current) -> String {
         _ => format!(" {done} of {total}"),
     };
     let doing = words::doing(current.phase);
-    format!("{doing}{amount}  {}", current.item)
+    let seconds = current.began.elapsed().as_secs();
+    let time = if seconds > 0 {
+        format!("  {seconds}s")
+    } else {
+        String::new()
+    };
+    format!("{doing}{amount}{time}  {}", current.item)
+}
+
+/// Whether the user's code is what takes the time.
+fn is_code(phase: Phase) -> bool {
+    matches!(phase, Phase::Start | Phase::Import | Phase::Call)
 }
 
 /// Bytes a second, once there is something to tell.

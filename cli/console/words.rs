@@ -34,6 +34,17 @@ pub fn count(number: u64, noun: &str) -> String {
     format!("{} {noun}{plural}", grouped(number))
 }
 
+/// Text from elsewhere without what a terminal would obey: control characters but tabs and line
+/// ends are shown as `�`.
+pub fn plain(text: &str) -> String {
+    let shown = |character: char| match character {
+        '\n' | '\t' => character,
+        control if control.is_control() => '\u{fffd}',
+        other => other,
+    };
+    text.chars().map(shown).collect()
+}
+
 /// A number with its thousands apart.
 pub fn grouped(number: u64) -> String {
     let digits = number.to_string();
@@ -110,6 +121,11 @@ mod tests {
             .map(duration)
             .into();
         assert_eq!(shown, ["0µs", "999µs", "12ms", "1.2s", "2m 05s"]);
+    }
+
+    #[test]
+    fn no_text_commands_the_terminal() {
+        assert_eq!(plain("a\x1b[2Jb\r\u{9b}c\td\n"), "a�[2Jb��c\td\n");
     }
 
     #[test]

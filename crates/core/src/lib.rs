@@ -15,6 +15,7 @@ pub mod python;
 pub mod request;
 pub mod tags;
 pub mod target;
+pub mod units;
 pub mod value;
 pub mod wheel;
 

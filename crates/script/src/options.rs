@@ -5,7 +5,7 @@
 //! error; of other tools' tables nothing is said, except where leaving it out would install
 //! something else than is asked for.
 
-use pyrun_core::ResolveOptions;
+use pyrun_core::{ResolveOptions, units};
 use toml::Spanned;
 use toml::de::{DeTable, DeValue};
 
@@ -17,7 +17,7 @@ const NAMES: [&str; 4] = ["memory", "timeout", "data", "index"];
 /// How a script wants to be run.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Options {
-    /// Memory, in bytes. `'512MB'` is 512 MiB, as AWS Lambda counts; a number alone counts MiB.
+    /// Memory, in bytes: a number with a unit, as [`units::bytes`] reads it.
     pub memory_bytes: Option<u64>,
     /// Wall time, in milliseconds. A number alone counts seconds.
     pub timeout_ms: Option<u64>,
@@ -70,58 +70,15 @@ fn quantity(value: &Spanned<DeValue>, name: &str, block: &Block) -> Result<u64, 
         DeValue::Float(number) => number.as_str().replace('_', ""),
         _ => String::new(),
     };
-    let digits = text
-        .find(|each: char| !each.is_ascii_digit() && each != '.')
-        .unwrap_or(text.len());
-    let (number, unit) = text.split_at(digits);
-    let unit = unit.trim().to_ascii_lowercase();
-    let (factor, example) = if name == "memory" {
-        (memory_unit(&unit), "`512MB` or `2GB`")
+    let (amount, example) = if name == "memory" {
+        (units::bytes(&text), "`512MB` or `2GB`")
     } else {
-        (time_unit(&unit), "`30s` or `5m`")
+        (units::milliseconds(&text), "`30s` or `5m`")
     };
-    let amount: Option<f64> = number.parse().ok();
-    let product = amount.zip(factor).map(|(amount, factor)| amount * factor);
-    match product {
-        // Up to here every whole number is exact in a float.
-        Some(product) if (1.0..9e15).contains(&product) => {
-            #[expect(
-                clippy::cast_possible_truncation,
-                clippy::cast_sign_loss,
-                reason = "the range is checked"
-            )]
-            let whole = product.round() as u64;
-            Ok(whole)
-        }
-        _ => {
-            let problem = Problem::new(format!("`{name}` is not an amount such as {example}"))
-                .span(block.span(value.span(), ""));
-            Err(ScriptError::Metadata(problem.into()))
-        }
-    }
-}
-
-/// Bytes.
-fn memory_unit(unit: &str) -> Option<f64> {
-    let exponent = match unit {
-        "b" => 0,
-        "k" | "kb" | "kib" => 1,
-        "" | "m" | "mb" | "mib" => 2,
-        "g" | "gb" | "gib" => 3,
-        _ => return None,
-    };
-    Some(1024_f64.powi(exponent))
-}
-
-/// Milliseconds.
-fn time_unit(unit: &str) -> Option<f64> {
-    match unit {
-        "ms" => Some(1.0),
-        "" | "s" | "sec" => Some(1_000.0),
-        "m" | "min" => Some(60_000.0),
-        "h" => Some(3_600_000.0),
-        _ => None,
-    }
+    amount.ok_or_else(|| {
+        let problem = Problem::new(format!("`{name}` is not an amount such as {example}"));
+        ScriptError::Metadata(problem.span(block.span(value.span(), "")).into())
+    })
 }
 
 /// One text, or an array of texts.

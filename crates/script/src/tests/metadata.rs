@@ -57,7 +57,7 @@ fn all_of_it_is_read() {
             .to_string(),
         ">=3.11"
     );
-    assert_eq!(metadata.options.memory_bytes, Some(512 << 20));
+    assert_eq!(metadata.options.memory_bytes, Some(512_000_000));
     assert_eq!(metadata.options.timeout_ms, Some(90_000));
     assert_eq!(metadata.options.data, ["weather"]);
     assert_eq!(
@@ -221,9 +221,10 @@ fn toml_that_does_not_parse_is_shown_in_the_file() {
 #[test]
 fn amounts_have_units() {
     for (lines, memory, timeout) in [
-        (["memory = 512", "timeout = 30"], 512 << 20, 30_000),
+        (["memory = '512MB'", "timeout = 30"], 512_000_000, 30_000),
         (["memory = '2GiB'", "timeout = '250ms'"], 2 << 30, 250),
-        (["memory = '1024k'", "timeout = 0.5"], 1 << 20, 500),
+        (["memory = '1024KiB'", "timeout = 0.5"], 1 << 20, 500),
+        (["memory = 512", "timeout = 30"], 0, 0),
         (["memory = '1_0'", "timeout = '2 h'"], 0, 0),
     ] {
         let text = block(&["[tool.pyrun]", lines[0], lines[1]]);
