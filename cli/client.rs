@@ -51,45 +51,47 @@ impl<'a> Client<'a> {
 
     /// Has requirements locked and built.
     pub async fn build(&self, request: BuildRequest) -> Result<Built, Fault> {
-        let mut answer = self.transport.build(request);
-        let mut interrupt = self.interrupt.clone();
-        loop {
-            let frame = tokio::select! {
-                frame = next(&mut answer) => frame?,
-                () = interrupt.wait() => return Err(interrupt::fault()),
-            };
-            match frame {
-                Frame::Built {
-                    lock,
-                    pylock,
-                    record,
-                    ..
-                } => {
-                    return Ok(Built {
-                        lock,
-                        pylock,
-                        record,
-                    });
-                }
-                Frame::Fault(fault) => return Err(fault),
-                frame => self.console.frame(&frame, Output::Function),
-            }
-        }
+        self.wait_for(self.transport.build(request), |frame| match frame {
+            Frame::Built {
+                lock,
+                pylock,
+                record,
+                ..
+            } => Ok(Built {
+                lock,
+                pylock,
+                record,
+            }),
+            other => Err(other),
+        })
+        .await
     }
 
     /// Has a bundle unpacked ahead of its first run.
     pub async fn prepare(&self, lock: LockHash) -> Result<(), Fault> {
-        let mut answer = self.transport.prepare(lock);
+        self.wait_for(self.transport.prepare(lock), |frame| match frame {
+            Frame::Result { .. } => Ok(()),
+            other => Err(other),
+        })
+        .await
+    }
+
+    /// Shows the frames of an answer up to the one that `last` takes.
+    async fn wait_for<T>(
+        &self,
+        mut answer: Answer,
+        last: impl Fn(Frame) -> Result<T, Frame>,
+    ) -> Result<T, Fault> {
         let mut interrupt = self.interrupt.clone();
         loop {
             let frame = tokio::select! {
                 frame = next(&mut answer) => frame?,
                 () = interrupt.wait() => return Err(interrupt::fault()),
             };
-            match frame {
-                Frame::Result { .. } => return Ok(()),
-                Frame::Fault(fault) => return Err(fault),
-                frame => self.console.frame(&frame, Output::Function),
+            match last(frame) {
+                Ok(value) => return Ok(value),
+                Err(Frame::Fault(fault)) => return Err(fault),
+                Err(frame) => self.console.frame(&frame, Output::Function),
             }
         }
     }

@@ -105,7 +105,7 @@ impl Console {
         match frame {
             // A program has the terminal to itself.
             Frame::Phase(event) if output == Output::Function || !is_run(event) => {
-                self.event(event)
+                self.event(event);
             }
             Frame::Log {
                 stream,
