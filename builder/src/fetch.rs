@@ -14,7 +14,7 @@ use pyrun_core::{Code, Event, Events, Fault, Lock, LockedPackage, Phase, Sha256}
 use pyrun_store::{Body, Store, StoreError, catalog};
 use tempfile::TempPath;
 
-use crate::index::{Client, DownloadError, Downloaded, Expected, Hashing, IndexError};
+use crate::index::{Client, DownloadError, Downloaded, Expected, Hashing, IndexError, open_anew};
 
 /// How many wheels come at once.
 const PARALLEL: usize = 16;
@@ -321,7 +321,7 @@ fn unreadable(package: &LockedPackage, path: &Path, source: io::Error) -> FetchE
 /// Copies a file and hashes what was copied.
 async fn copy(from: PathBuf, to: PathBuf) -> io::Result<Downloaded> {
     let copy = move || {
-        let mut target = Hashing::new(fs_err::File::create(to)?);
+        let mut target = Hashing::new(open_anew(&to)?);
         io::copy(&mut fs_err::File::open(from)?, &mut target)?;
         Ok(target.finish())
     };

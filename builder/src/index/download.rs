@@ -201,12 +201,21 @@ struct Sink {
     writer: JoinHandle<io::Result<Downloaded>>,
 }
 
+/// Opens a file that is there, emptied. It is not made where it is gone: whoever waited for it has
+/// then been dropped, and nobody would take it away.
+pub(crate) fn open_anew(path: &Path) -> io::Result<fs_err::File> {
+    fs_err::OpenOptions::new()
+        .write(true)
+        .truncate(true)
+        .open(path)
+}
+
 impl Sink {
     fn new(path: &Path) -> Self {
         let (pieces, mut incoming) = mpsc::channel::<Bytes>(WAITING);
         let target = path.to_owned();
         let writer = tokio::task::spawn_blocking(move || {
-            let mut hashing = Hashing::new(fs_err::File::create(target)?);
+            let mut hashing = Hashing::new(open_anew(&target)?);
             while let Some(piece) = incoming.blocking_recv() {
                 hashing.write_all(&piece)?;
             }
