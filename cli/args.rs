@@ -1,7 +1,7 @@
 //! The command line as it is typed. What it comes to is decided in `settings`.
 
 use std::ffi::OsString;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use clap::error::{ContextKind, ContextValue, ErrorKind};
 use clap::{Args, Parser, Subcommand, ValueEnum};
@@ -360,7 +360,7 @@ pub fn explained(mut error: clap::Error) -> clap::Error {
         && word
             .split(':')
             .next()
-            .is_some_and(|path| path.ends_with(".py"))
+            .is_some_and(|path| Path::new(path).extension().is_some_and(|end| end == "py"))
     {
         let tip = format!("to run a file, write `pyrun run {word}`");
         error.insert(
