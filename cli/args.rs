@@ -1,8 +1,9 @@
 //! The command line as it is typed. What it comes to is decided in `settings`.
 
 use std::ffi::OsString;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
+use clap::error::{ContextKind, ContextValue, ErrorKind};
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
 /// Run a Python function with its dependencies, now.
@@ -11,7 +12,8 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
     name = "pyrun",
     version,
     max_term_width = 100,
-    disable_help_subcommand = true
+    disable_help_subcommand = true,
+    arg_required_else_help = true
 )]
 pub struct Cli {
     #[command(flatten)]
@@ -349,4 +351,22 @@ pub struct FinishArgs {
     pub python: PathBuf,
     #[command(flatten)]
     pub place: PlaceArgs,
+}
+
+/// The error with a way on where a file stands in a verb's place.
+pub fn explained(mut error: clap::Error) -> clap::Error {
+    if error.kind() == ErrorKind::InvalidSubcommand
+        && let Some(ContextValue::String(word)) = error.get(ContextKind::InvalidSubcommand)
+        && word
+            .split(':')
+            .next()
+            .is_some_and(|path| Path::new(path).extension().is_some_and(|end| end == "py"))
+    {
+        let tip = format!("to run a file, write `pyrun run {word}`");
+        error.insert(
+            ContextKind::Suggested,
+            ContextValue::StyledStrs(vec![tip.into()]),
+        );
+    }
+    error
 }

@@ -20,6 +20,7 @@ mod transport;
 
 use std::ffi::OsString;
 use std::process::ExitCode;
+use std::time::Duration;
 
 use clap::Parser as _;
 use pyrun_core::{Code, Fault};
@@ -27,11 +28,15 @@ use pyrun_core::{Code, Fault};
 use args::{Cli, Command};
 use console::Console;
 
+/// The longest that a command which failed takes to clean up.
+const CLEANING_UP: Duration = Duration::from_millis(500);
+
 /// Runs the command that `words` spell, the program's own name first.
 pub fn main(words: impl IntoIterator<Item = OsString>) -> ExitCode {
     let cli = match Cli::try_parse_from(words) {
         Ok(cli) => cli,
         Err(error) => {
+            let error = args::explained(error);
             let _ = error.print();
             return ExitCode::from(u8::try_from(error.exit_code()).unwrap_or(2));
         }
@@ -39,8 +44,12 @@ pub fn main(words: impl IntoIterator<Item = OsString>) -> ExitCode {
     let console = Console::new(&cli.output);
     let outcome = runtime().and_then(|runtime| {
         let outcome = runtime.block_on(dispatch(cli.command, &console));
-        // Work that still waits on a file or a socket must not hold the exit up.
-        runtime.shutdown_background();
+        // Work that still waits on a file or a socket must not hold the exit up; but what failed
+        // or was stopped half-way takes its unfinished files away.
+        match outcome {
+            Ok(_) => runtime.shutdown_background(),
+            Err(_) => runtime.shutdown_timeout(CLEANING_UP),
+        }
         outcome
     });
     let status = outcome.unwrap_or_else(|fault| {

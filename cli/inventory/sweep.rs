@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
-use pyrun_core::{Fault, Lock, LockHash};
+use pyrun_core::{Code, Fault, Lock, LockHash};
 use pyrun_runner::warm::Removal;
 use pyrun_store::{Key, Store as _, catalog};
 use serde::Serialize;
@@ -69,6 +69,7 @@ impl Inventory {
             )
             .await?;
         }
+        self.remove_scratch(false, &mut swept)?;
         Ok(swept)
     }
 
@@ -112,6 +113,7 @@ impl Inventory {
             self.store.sweep().await?;
             self.warm.sweep()?;
         }
+        self.remove_scratch(limits.dry_run, &mut swept)?;
         Ok(swept)
     }
 
@@ -196,6 +198,37 @@ impl Inventory {
             }
             swept.objects += 1;
             swept.bytes += entry.meta.size;
+        }
+        Ok(())
+    }
+
+    /// Half-made files of builds that were killed.
+    fn remove_scratch(&self, dry_run: bool, swept: &mut Swept) -> Result<(), Fault> {
+        let failed = |error: std::io::Error| Fault::from_error(Code::STORE_UNWRITABLE, &error);
+        let entries = match fs_err::read_dir(&self.scratch) {
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(()),
+            entries => entries.map_err(failed)?,
+        };
+        for entry in entries {
+            let entry = entry.map_err(failed)?;
+            // A build that ends just now takes its own files away.
+            let Ok(meta) = entry.metadata() else { continue };
+            let age = meta
+                .modified()
+                .ok()
+                .and_then(|time| time.elapsed().ok())
+                .unwrap_or_default();
+            if !meta.is_file() || age < YOUNG {
+                continue;
+            }
+            if !dry_run && let Err(error) = fs_err::remove_file(entry.path()) {
+                if error.kind() == std::io::ErrorKind::NotFound {
+                    continue;
+                }
+                return Err(failed(error));
+            }
+            swept.objects += 1;
+            swept.bytes += meta.len();
         }
         Ok(())
     }

@@ -139,6 +139,21 @@ fn a_misspelt_option_is_not_taken_for_a_file() {
 }
 
 #[test]
+fn a_file_in_the_place_of_a_verb_is_understood() {
+    let world = World::new();
+    assert_said(
+        &world.fails(&["script.py:f", "1"]),
+        2,
+        &["pyrun run script.py:f"],
+    );
+    assert_said(
+        &world.fails(&[]),
+        2,
+        &["Usage:", "Run a function or a script"],
+    );
+}
+
+#[test]
 fn no_network_says_so_and_what_is_here_still_runs() {
     let world = World::new();
     assert_eq!(world.run(GREET, &[]).status, Some(0));

@@ -113,6 +113,28 @@ fn gc_keeps_what_was_used_and_removes_what_was_not() {
 }
 
 #[test]
+fn gc_removes_what_killed_builds_left_half_made() {
+    let world = used();
+    let scratch = world.context.cache().join("scratch");
+    for (name, age) in [("wheel-old", 7200), ("wheel-new", 0)] {
+        let file = fs_err::File::create(scratch.join(name)).expect("creates");
+        let time = std::time::SystemTime::now() - std::time::Duration::from_secs(age);
+        file.file().set_modified(time).expect("sets the time");
+    }
+    assert!(world.pyrun(&["cache", "gc", "--dry-run"]).success());
+    assert!(
+        scratch.join("wheel-old").exists(),
+        "a dry run removes nothing"
+    );
+    assert!(world.pyrun(&["cache", "gc"]).success());
+    assert!(!scratch.join("wheel-old").exists());
+    assert!(
+        scratch.join("wheel-new").exists(),
+        "it may belong to a build that goes on"
+    );
+}
+
+#[test]
 fn verify_tells_good_from_wrong() {
     let world = used();
     let output = world.pyrun(&["cache", "verify", "--rebuild"]);

@@ -114,6 +114,12 @@ fn an_interrupted_build_loses_nothing() {
         let status = child.wait().expect("it ends");
         if name == "-INT" {
             assert_eq!(status.code(), Some(130));
+            let scratch = fs_err::read_dir(world.context.cache().join("scratch"));
+            assert_eq!(
+                scratch.map_or(0, Iterator::count),
+                0,
+                "half-made files stay behind"
+            );
         }
         world.index.heal();
         assert_eq!(world.run(GREET, &[]).stdout, "hello 2.0, world\n");

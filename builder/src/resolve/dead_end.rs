@@ -5,18 +5,20 @@ use std::str::FromStr as _;
 use pep440_rs::{Version, VersionSpecifiers};
 use pep508_rs::PackageName;
 use pyrun_core::tags::Tags;
-use pyrun_core::{Code, Fault, Request, Target, WheelFilename};
+use pyrun_core::{Code, Fault, PythonVersion, Request, Target, WheelFilename};
 
 use super::candidates::{Candidates, Reason, Rejected};
-use super::phrases::{list, versions, why_not};
-use super::specifiers::admit;
+use super::phrases::{list, runs, versions, why_not};
+use super::specifiers::{admit, python_fits};
 use super::suggest::{did_you_mean, project_of_module};
 use crate::index::File;
 
-/// The minor versions of Python 3 that are worth a hint.
-const PYTHONS: std::ops::RangeInclusive<u8> = 8..=14;
+/// The minor versions of Python 3 that are worth a hint: those that pyrun runs.
+const PYTHONS: std::ops::RangeInclusive<u8> = 9..=14;
 /// How many lines tell why versions are out.
 const MAX_REASONS: usize = 3;
+/// How many runs of versions that can be used are named.
+const MAX_RUNS: usize = 3;
 
 /// The fault for a need that no candidate satisfies; `None` when some candidate does.
 pub(super) fn describe(
@@ -102,8 +104,33 @@ fn unknown(name: &PackageName, request: &Request) -> Fault {
         _ if !is_asked(name, request) => {
             fault.hint("add the index that has it with `--extra-index-url`")
         }
-        _ => fault.hint("check its name, or add the index that has it with `--extra-index-url`"),
+        _ => not_in_the_root(
+            fault.hint("check its name, or add the index that has it with `--extra-index-url`"),
+            request,
+        ),
     }
+}
+
+/// An index that is named without its last step knows no package at all.
+fn not_in_the_root(fault: Fault, request: &Request) -> Fault {
+    match request
+        .options
+        .indexes
+        .iter()
+        .find_map(|index| below_root(index))
+    {
+        Some(whole) => fault.hint(format!(
+            "most indexes answer below `/simple`: try `{whole}`"
+        )),
+        None => fault,
+    }
+}
+
+/// The address that was probably meant by one that is a host alone.
+fn below_root(index: &str) -> Option<String> {
+    let address = index.trim_end_matches('/');
+    let (_, host) = address.split_once("://")?;
+    (!host.contains('/')).then(|| format!("{address}/simple"))
 }
 
 fn is_asked(name: &PackageName, request: &Request) -> bool {
@@ -137,11 +164,29 @@ fn no_such_version(
             "the versions nearest to that are {near}; the newest is {newest}"
         ))
     };
-    let usable: Vec<&Version> = candidates.versions.iter().map(|one| &one.version).collect();
-    if usable.is_empty() || candidates.rejected.is_empty() {
-        return fault;
+    match usable(candidates) {
+        Some(some) if !candidates.rejected.is_empty() => {
+            fault.hint(format!("`{name}` {some} can be used"))
+        }
+        _ => fault,
     }
-    fault.hint(format!("`{name}` {} can be used", versions(usable)))
+}
+
+/// The versions that can be used, without pre-releases where there are others; of many runs the
+/// newest.
+fn usable(candidates: &Candidates) -> Option<String> {
+    let good = candidates.versions.iter().map(|one| (&one.version, true));
+    let bad = candidates.rejected.iter().map(|one| (&one.version, false));
+    let mut all: Vec<(&Version, bool)> = good.chain(bad).collect();
+    let is_stable = |(version, _): &(&Version, bool)| !version.any_prerelease();
+    if all.iter().any(|one| one.1 && is_stable(one)) {
+        all.retain(is_stable);
+    }
+    all.sort();
+    let begins = |at: &usize| all[*at].1 && (*at == 0 || !all[*at - 1].1);
+    let starts: Vec<usize> = (0..all.len()).filter(begins).collect();
+    let newest = starts[starts.len().saturating_sub(MAX_RUNS)..].first()?;
+    Some(runs(&all[*newest..]))
 }
 
 /// Up to two versions on each side of what was asked for.
@@ -194,9 +239,8 @@ fn shut_out(
     if let Some(meant) = project_of_module(name.as_ref()).filter(|_| is_asked(name, request)) {
         fault = fault.hint(format!("did you mean `{meant}`?"));
     }
-    let usable: Vec<&Version> = candidates.versions.iter().map(|one| &one.version).collect();
-    if !usable.is_empty() {
-        fault = fault.hint(format!("`{name}` {} can be used", versions(usable)));
+    if let Some(some) = usable(candidates) {
+        fault = fault.hint(format!("`{name}` {some} can be used"));
     }
     match nearest {
         Reason::Yanked(_) => {
@@ -209,48 +253,60 @@ fn shut_out(
                 "to take it all the same, ask for `{name}=={version}`"
             ))
         }
-        Reason::Python(_) => fault.hint("choose another Python with `--python-version`"),
         Reason::TooNew(Some(_)) => fault.hint("set `--exclude-newer` to a later time"),
         Reason::Prerelease => fault.hint("let pre-releases in with `--prerelease allow`"),
-        Reason::Tags => match pythons_with_wheels(candidates, rejected, &request.target).last() {
+        Reason::Tags | Reason::Python(_) => match other_python(candidates, rejected, request) {
             Some(python) => fault.hint(format!(
                 "there is a wheel for Python {python}: choose it with `--python-version {python}`"
             )),
             None => fault,
         },
-        Reason::TooNew(None) | Reason::SourceOnly => fault,
+        Reason::SourceOnly => fault.hint(format!(
+            "pyrun builds nothing from sources: take another package that does the same, or make a \
+             wheel with `pip wheel {name}` and name an index that has it with `--extra-index-url`"
+        )),
+        Reason::TooNew(None) => fault,
     }
 }
 
-/// The minor versions of Python for which a rejected version has a wheel on this machine.
-fn pythons_with_wheels(
+/// The minor version of Python, the nearest to the target's, for which a rejected version has a
+/// wheel on this machine.
+fn other_python(
     candidates: &Candidates,
     rejected: &[&Rejected],
-    target: &Target,
-) -> Vec<String> {
+    request: &Request,
+) -> Option<String> {
     let wanted = |file: &&File| {
         let version = &file.version;
-        rejected
-            .iter()
-            .any(|one| one.version == *version && one.reason == Reason::Tags)
+        rejected.iter().any(|one| {
+            one.version == *version && matches!(one.reason, Reason::Tags | Reason::Python(_))
+        })
     };
     let files = candidates.project().files.iter().filter(wanted);
-    let wheels: Vec<WheelFilename> = files
-        .filter_map(|file| file.filename.parse().ok())
+    let wheels: Vec<(WheelFilename, &File)> = files
+        .filter_map(|file| Some((file.filename.parse().ok()?, file)))
         .collect();
+    let fits = |minor: &u8| {
+        let Ok(python) = PythonVersion::from_str(&format!("3.{minor}")) else {
+            return false;
+        };
+        let runs_on = |file: &File| {
+            let bound = file.requires_python.as_ref();
+            bound.is_none_or(|bound| python_fits(bound, python.full()))
+        };
+        let tags = Tags::of(&Target {
+            python: python.clone(),
+            ..request.target.clone()
+        });
+        wheels
+            .iter()
+            .any(|(wheel, file)| tags.rank(wheel).is_some() && runs_on(file))
+    };
+    let (_, own) = request.target.python.minor();
     PYTHONS
+        .filter(fits)
+        .min_by_key(|minor| (minor.abs_diff(own), *minor))
         .map(|minor| format!("3.{minor}"))
-        .filter(|python| {
-            let Ok(python) = python.parse() else {
-                return false;
-            };
-            let tags = Tags::of(&Target {
-                python,
-                ..target.clone()
-            });
-            wheels.iter().any(|wheel| tags.rank(wheel).is_some())
-        })
-        .collect()
 }
 
 /// One line for each reason, the newest versions first.
@@ -281,4 +337,20 @@ fn lines(
         lines.push("older versions are out for other reasons".to_owned());
     }
     lines
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_index_without_a_path_is_probably_meant_below_simple() {
+        for index in ["https://pypi.org", "https://pypi.org/"] {
+            assert_eq!(
+                below_root(index).as_deref(),
+                Some("https://pypi.org/simple")
+            );
+        }
+        assert_eq!(below_root("https://example.org/team/simple"), None);
+    }
 }

@@ -174,6 +174,8 @@ def decorator():
 def prepare(request):
     """Makes this process look as one that Python started for the script alone."""
     sys.dont_write_bytecode = True
+    for name, value in request["variables"].items():
+        set_variable(name, value)
     ours = sys.path.pop(0)
     if request["site"]:
         if request["pth"]:
@@ -190,6 +192,12 @@ def prepare(request):
     for stream in (sys.stdout, sys.stderr):
         if stream is not None:
             stream.reconfigure(line_buffering=True)
+
+
+def set_variable(name, value):
+    """Sets one in the environment: `os` copies `posix.environ` when it is imported."""
+    posix.putenv(name, value)
+    posix.environ[name.encode("utf-8")] = value.encode("utf-8")
 
 
 def add_site_builtins():

@@ -9,6 +9,10 @@ import sys
 from pyrun_worker import Unfit, encode, plain_text
 from pyrun_worker.errors import headline, shorten
 
+# Libraries whose other types can be iterated and are no lists: groups, windows, sparse matrices.
+_NO_LISTS = ("pandas", "scipy")
+# What makes a type of a library one that has a form.
+_WAYS_OUT = (("polars", "collect"), ("scipy", "toarray"))
 # How deep containers may nest; the wire's reader bears 128.
 _DEPTH = 100
 
@@ -73,9 +77,12 @@ class Converter:
             found = step(value, kind, path, depth)
             if found is not NotImplemented:
                 return found
+        if isinstance(value, type):
+            raise unfit("`%s` is the class `%s` itself, which has no form in JSON" % (written(path), full_name(value)))
         hint = "convert it to text, numbers, lists or dictionaries before it is returned"
-        if hasattr(kind, "collect") and root_of(kind) == "polars":
-            hint = "call `.collect()` on it first"
+        for name, method in _WAYS_OUT:
+            if root_of(kind) == name and hasattr(kind, method):
+                hint = "call `.%s()` on it first" % method
         raise unfit("`%s` is of the type `%s`, which has no form in JSON" % (written(path), full_name(kind)), hint)
 
     def by_library(self, value, kind, path, depth):
@@ -133,9 +140,11 @@ class Converter:
         if hasattr(kind, "__attrs_attrs__"):
             names = [field.name for field in kind.__attrs_attrs__]
             return self.mapping({name: getattr(value, name) for name in names}, path, depth)
-        if hasattr(kind, "keys") and hasattr(kind, "__getitem__"):
+        if callable(getattr(kind, "keys", None)) and hasattr(kind, "__getitem__"):
             return self.mapping({key: value[key] for key in value.keys()}, path, depth)
-        if hasattr(kind, "__next__") or (hasattr(kind, "__iter__") and hasattr(kind, "__len__")):
+        if root_of(kind) not in _NO_LISTS and (
+            hasattr(kind, "__next__") or (hasattr(kind, "__iter__") and hasattr(kind, "__len__"))
+        ):
             return self.items(value, path, depth)
         return NotImplemented
 
@@ -174,9 +183,11 @@ class Converter:
             return float.__repr__(key)
         if loaded(key, "datetime", "date", "time"):
             return key.isoformat()
+        if loaded(key, "pandas", "Period", "Interval"):
+            return str(key)
         raise unfit(
             "a key of `%s` is of the type `%s`, and JSON has text as keys" % (written(path), full_name(type(key))),
-            "turn the keys into text first",
+            "turn the keys into text first; with pandas, `.reset_index()` makes an index of several levels columns",
         )
 
 
@@ -219,7 +230,10 @@ def numpy_scalar(value):
     if value.dtype.kind == "m":
         return None if str(value) == "NaT" else value.astype("timedelta64[ns]").astype("int64").item() / 1e9
     made = value.item()
-    return str(value) if type(made) is type(value) else made
+    if type(made) is not type(value):
+        return made
+    # `longdouble` and its complex kin, which Python has no types for.
+    return {"f": float, "c": complex}.get(value.dtype.kind, str)(value)
 
 
 def numpy_array(value):
@@ -254,6 +268,7 @@ LIBRARIES = {
     ("polars", "DataFrame"): lambda value: value.to_dicts(),
     ("polars", "Series"): lambda value: value.to_list(),
     ("pyarrow", "Table"): lambda value: value.to_pylist(),
+    ("pyarrow", "RecordBatch"): lambda value: value.to_pylist(),
     ("pyarrow", "Array"): lambda value: value.to_pylist(),
     ("pyarrow", "ChunkedArray"): lambda value: value.to_pylist(),
     ("pyarrow", "Scalar"): lambda value: value.as_py(),

@@ -53,6 +53,35 @@ impl Rejected {
             None => format!("`{path}`: {}", self.reason),
         }
     }
+
+    fn name(&self) -> String {
+        let path = self.path.display();
+        match &self.version {
+            Some(version) => format!("{version} (`{path}`)"),
+            None => format!("`{path}`"),
+        }
+    }
+}
+
+/// A line for each reason: a machine may have many interpreters that all are too old.
+fn by_reason(rejected: &[Rejected]) -> Vec<String> {
+    let mut groups: Vec<(&str, Vec<&Rejected>)> = Vec::new();
+    for one in rejected {
+        match groups.iter_mut().find(|(reason, _)| *reason == one.reason) {
+            Some((_, members)) => members.push(one),
+            None => groups.push((&one.reason, vec![one])),
+        }
+    }
+    groups
+        .into_iter()
+        .map(|(reason, members)| match members.as_slice() {
+            [only] => only.describe(),
+            several => {
+                let names: Vec<String> = several.iter().map(|one| one.name()).collect();
+                format!("{reason}, and here are {}", names.join(", "))
+            }
+        })
+        .collect()
 }
 
 impl From<PythonRequestError> for Fault {
@@ -76,10 +105,9 @@ impl From<InterpreterError> for Fault {
                 ..
             } => {
                 let mut fault = Self::new(Code::PYTHON_NOT_FOUND, error.to_string());
-                for one in rejected {
-                    fault = fault.cause(one.describe());
-                }
-                if !searched.is_empty() {
+                fault.causes = by_reason(rejected);
+                // Where something was found, the folders would only hide it.
+                if rejected.is_empty() && !searched.is_empty() {
                     let folders: Vec<String> = searched
                         .iter()
                         .map(|folder| format!("`{}`", folder.display()))
@@ -89,10 +117,11 @@ impl From<InterpreterError> for Fault {
                 fault.hint(match suggestion {
                     Some(version) => format!(
                         "install one with `uv python install {version}`, `pyenv install {version}` \
-                         or your system's package manager (`apt install python3`)"
+                         or your system's package manager, or give an interpreter's path: \
+                         `--python-version /path/to/python{version}`"
                     ),
                     None => {
-                        "pyrun runs CPython 3.9 and newer, 64-bit: ask for one of these".to_owned()
+                        "pyrun runs CPython 3.9 to 3.14, 64-bit: ask for one of these".to_owned()
                     }
                 })
             }

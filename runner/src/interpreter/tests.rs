@@ -263,12 +263,10 @@ fn the_fault_lists_what_was_looked_at_and_why_it_does_not_fit() {
     let expected = "\
 `/bin/python3.12` is Python 3.12.1: `3.13` is asked for
 `/bin/python3.11`: it says `broken pipe dream`
-`/bin/python3.10` is Python 2: CPython 3.9 or newer is needed
+CPython 3.9 or newer is needed, and here are 2 (`/bin/python3.10`), 3.8.18 (`/bin/python`)
 `/bin/python3.9` is Python 3.9.1: it is a 32-bit build
-`/bin/python3` is Python 3.10.14: it is `pypy`, not CPython
-`/bin/python` is Python 3.8.18: CPython 3.9 or newer is needed
-searched `/bin`";
-    assert!(text.starts_with(expected), "{text}");
+`/bin/python3` is Python 3.10.14: it is `pypy`, not CPython";
+    assert_eq!(text, expected);
     assert!(fault.hints[0].contains("uv python install 3.13"));
 }
 
@@ -277,7 +275,7 @@ fn a_bound_that_no_supported_python_satisfies_gets_another_hint() {
     let machine = Machine::new();
     machine.python("bin/python3.12", "3.12.1");
     let fault = fault(machine.find(None, Some("<3.9")));
-    assert!(fault.hints[0].contains("3.9 and newer"), "{fault:?}");
+    assert!(fault.hints[0].contains("3.9 to 3.14"), "{fault:?}");
 }
 
 #[test]

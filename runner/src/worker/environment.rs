@@ -62,7 +62,7 @@ pub(super) fn of_run(
         variables.insert("HOME".into(), folder.into());
         variables.insert("TMPDIR".into(), folder.into());
     }
-    // For the Pythons that the run itself starts: the worker ignores both.
+    // For the Pythons that the run itself starts.
     if let Some(site) = site {
         variables.insert("PYTHONPATH".into(), site.into());
     }
@@ -77,6 +77,28 @@ pub(super) fn of_run(
             .map(|(name, value)| (name.into(), value.into())),
     );
     variables.into_iter().collect()
+}
+
+/// What Python starts with, and what the worker sets once it is there: what speaks to Python
+/// itself reaches the Pythons that the run starts, and can't mislead the worker's own start.
+///
+/// `-I` would do that too, but the run's children inherit it where they are started as
+/// `multiprocessing` and joblib start theirs, and then they don't find the bundle.
+pub(super) fn split(
+    variables: Vec<(OsString, OsString)>,
+) -> (Vec<(OsString, OsString)>, BTreeMap<String, String>) {
+    let mut first = Vec::new();
+    let mut later = BTreeMap::new();
+    for (name, value) in variables {
+        match (name.to_str(), value.to_str()) {
+            (Some(known), Some(text)) if known.starts_with("PYTHON") => {
+                later.insert(known.to_owned(), text.to_owned());
+            }
+            (Some(known), None) if known.starts_with("PYTHON") => {}
+            _ => first.push((name, value)),
+        }
+    }
+    (first, later)
 }
 
 #[cfg(test)]

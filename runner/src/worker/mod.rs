@@ -22,7 +22,6 @@ mod warden;
 mod tests;
 
 use std::collections::BTreeMap;
-use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -147,6 +146,7 @@ struct Order<'a> {
     site: Option<&'a Path>,
     pth: bool,
     script_dir: Option<&'a Path>,
+    variables: &'a BTreeMap<String, String>,
     result_bytes: u64,
 }
 
@@ -193,13 +193,13 @@ impl Worker {
             (Some(fresh), _) => fresh.path(),
             (None, Folder::At(path) | Folder::Fresh(path)) => path,
         };
-        let order = job.order()?;
-        let variables: Vec<(OsString, OsString)> = environment::of_run(
+        let (variables, later) = environment::split(environment::of_run(
             std::env::vars_os(),
             fresh.as_ref().map(|_| folder),
             job.site,
             &job.request.env,
-        );
+        ));
+        let order = job.order(&later)?;
         let start = Warden::start(self.home(), job, folder, variables);
         let (mut warden, streams, wire) = start.map_err(|source| WorkerError::Start {
             python: job.python.to_owned(),
@@ -269,7 +269,7 @@ impl Job<'_> {
         self.request.limits.result_bytes.unwrap_or(RESULT_BYTES)
     }
 
-    fn order(&self) -> Result<Vec<u8>, WorkerError> {
+    fn order(&self, variables: &BTreeMap<String, String>) -> Result<Vec<u8>, WorkerError> {
         static NO_CALL: Call = Call {
             args: Vec::new(),
             kwargs: BTreeMap::new(),
@@ -290,6 +290,7 @@ impl Job<'_> {
             site: self.site,
             pth: self.pth,
             script_dir: self.import_from,
+            variables,
             result_bytes: self.result_bytes(),
         })
         .map_err(WorkerError::Order)

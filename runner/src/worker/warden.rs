@@ -17,8 +17,9 @@ use tokio::process::{Child, ChildStderr, ChildStdout, Command};
 use super::ending::Exit;
 use super::{Job, Stdin, keeper};
 
-/// What Python is told to execute: its own package, then the run.
-const BOOT: &str = "import sys; sys.path.insert(0, sys.argv[2]); import pyrun_worker; \
+/// What Python is told to execute: its own package, which takes the place of the current folder
+/// on `sys.path`, then the run.
+const BOOT: &str = "import sys; sys.path[0] = sys.argv[2]; import pyrun_worker; \
                     pyrun_worker.main(int(sys.argv[1]))";
 
 /// A run's keeper.
@@ -48,7 +49,7 @@ impl Warden {
         let worker_wire = out_of_the_way(&worker_wire)?;
         let mut command = Command::new(job.python);
         command
-            .args(["-I", "-S", "-X", "utf8", "-X", "faulthandler", "-c", BOOT])
+            .args(["-s", "-S", "-X", "utf8", "-X", "faulthandler", "-c", BOOT])
             .arg(worker_wire.as_raw_fd().to_string())
             .arg(home)
             .current_dir(folder)

@@ -249,6 +249,8 @@ async fn the_bundle_and_the_requests_variables_are_there() {
     fs_err::write(site.join("one.py"), "name = 'one'").expect("writes");
     fs_err::write(site.join("more/two.py"), "name = 'two'").expect("writes");
     fs_err::write(site.join("more.pth"), "more\n").expect("writes");
+    // The worker's own start must not meet what a package calls as the standard library does.
+    fs_err::write(site.join("_json.py"), "raise SystemExit(3)").expect("writes");
     let source = "\
 import os, subprocess, sys
 def f():
@@ -257,8 +259,13 @@ def f():
         import two
     except ImportError:
         two = None
-    child = subprocess.run([sys.executable, '-c', 'import one; print(one.name)'], capture_output=True)
-    return [one.name, two and two.name, child.stdout.decode().strip(), os.environ['GREETING']]";
+    names = []
+    # As a script starts one, and as `multiprocessing` and joblib do.
+    for flags in ([], subprocess._args_from_interpreter_flags()):
+        command = [sys.executable, *flags, '-c', 'import one; print(one.name)']
+        child = subprocess.run(command, capture_output=True, text=True)
+        names.append(child.stdout.strip())
+    return [one.name, two and two.name, names, os.environ['GREETING']]";
     let mut request = call(source, vec![]);
     request.env.insert("GREETING".into(), "hello".into());
     for (pth, two) in [(false, Value::Null), (true, json!("two"))] {
@@ -272,8 +279,8 @@ def f():
             import_from: None,
         })
         .await;
-        assert_eq!(ran.result(), &json!(["one", two, "one", "hello"]));
+        assert_eq!(ran.result(), &json!(["one", two, ["one", "one"], "hello"]));
     }
     let written = fs_err::read_dir(&site).expect("lists").count();
-    assert_eq!(written, 3, "a run wrote bytecode into the bundle");
+    assert_eq!(written, 4, "a run wrote bytecode into the bundle");
 }

@@ -69,6 +69,8 @@ const RESULTS: &[(&str, &str)] = &[
         r#"{"$pyrun":"dict","value":{"$pyrun":"int","value":"1"}}"#,
     ),
     ("[FakeScalar(), FakeArray()]", "[7,[null,1.0]]"),
+    ("[FakeLong(), FakeBatch()]", r#"[1.5,[{"a":1}]]"#),
+    ("{FakePeriod(): 1}", r#"{"2024-01":1}"#),
 ];
 
 const PRELUDE: &str = "\
@@ -99,6 +101,23 @@ class FakeArray:
     def tolist(self):
         return [float('nan'), 1.0]
 FakeArray.__module__, FakeArray.__name__ = 'numpy', 'ndarray'
+class FakeLong:
+    class dtype:
+        kind = 'f'
+    def item(self):
+        return self
+    def __float__(self):
+        return 1.5
+FakeLong.__module__, FakeLong.__name__ = 'numpy', 'generic'
+class FakeBatch:
+    def to_pylist(self):
+        return [{'a': 1}]
+FakeBatch.__module__, FakeBatch.__name__ = 'pyarrow.lib', 'RecordBatch'
+class FakePeriod:
+    def __str__(self):
+        return '2024-01'
+import sys
+sys.modules['pandas'] = types.SimpleNamespace(Period=FakePeriod)
 ";
 
 #[tokio::test]
@@ -168,6 +187,28 @@ async fn results_without_a_form_are_named_by_their_path() {
         ran.fault().message,
         "turning the result into JSON raised KeyError: 'gone'"
     );
+}
+
+#[tokio::test]
+async fn what_only_looks_like_a_list_is_refused_with_a_way_out() {
+    let groups = "class Groups:\n    keys = None\n    def __getitem__(self, key): return key\n    \
+                  def __iter__(self): return iter([1])\n    def __len__(self): return 1\n    \
+                  def toarray(self): return [1]\n";
+    for (module, hint) in [
+        ("pandas.api.typing", "convert it to text"),
+        ("scipy.sparse", "call `.toarray()` on it first"),
+    ] {
+        let source =
+            format!("{groups}Groups.__module__ = '{module}'\ndef f():\n    return [Groups()]");
+        let ran = run(&call(&source, vec![])).await;
+        let message =
+            format!("`result[0]` is of the type `{module}.Groups`, which has no form in JSON");
+        assert_eq!(ran.fault().message, message);
+        assert!(ran.fault().hints[0].starts_with(hint), "{:?}", ran.fault());
+    }
+    let ran = run(&call("def f():\n    return [dict]", vec![])).await;
+    let message = "`result[0]` is the class `dict` itself, which has no form in JSON";
+    assert_eq!(ran.fault().message, message);
 }
 
 #[tokio::test]
