@@ -58,6 +58,7 @@ fn unpacking(criterion: &mut Criterion) {
     let bundle = set.folder.path().join("bundle.zip");
     let record = write(&set, &bundle);
     let runtime = tokio::runtime::Builder::new_multi_thread()
+        .enable_all()
         .build()
         .expect("a runtime");
     let mut group = criterion.benchmark_group("unpack");

@@ -113,6 +113,24 @@ if __name__ == '__main__':
 }
 
 #[test]
+fn a_program_keeps_the_user_s_environment_and_a_function_does_not() {
+    let world = World::new();
+    let context = world
+        .context
+        .env("API_KEY", "k")
+        .env("PYTHONHOME", "/nowhere");
+    context.write(
+        "program.py",
+        "import os\nprint(os.environ.get('API_KEY'), 'PYTHONHOME' in os.environ)\n",
+    );
+    assert_eq!(context.run(["run", "program.py"]).stdout, "k False\n");
+    let script =
+        "@requirements({})\ndef f():\n    import os\n    return os.environ.get('API_KEY')\n";
+    context.write("script.py", script);
+    assert_eq!(context.run(["run", "script.py"]).stdout, "");
+}
+
+#[test]
 fn a_generator_s_values_are_printed_as_they_come() {
     let world = World::new();
     let script =

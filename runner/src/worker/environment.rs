@@ -1,8 +1,9 @@
 //! The variables that a run sees.
 //!
 //! In: this process's variables, the run's folder, and what the request adds. Out: the whole
-//! environment of the run. Never: lets a variable through that is not on the list, so that no
-//! credential of the host reaches the user's code by accident.
+//! environment of the run. Never: lets a variable that is not on the list through to a run in a
+//! folder of its own, so that no credential of the host reaches it by accident. A run in the
+//! user's folder is the user's own program, and finds what it would find without pyrun.
 
 use std::collections::BTreeMap;
 use std::ffi::OsString;
@@ -32,9 +33,6 @@ const PASSED: &[&str] = &[
     "LD_LIBRARY_PATH",
 ];
 
-/// What is passed on only to a run in the user's own folder.
-const PASSED_AT_HOME: &[&str] = &["HOME", "USER", "LOGNAME", "TMPDIR", "XDG_CACHE_HOME"];
-
 /// The environment, in the order of its names.
 pub(super) fn of_run(
     ours: impl IntoIterator<Item = (OsString, OsString)>,
@@ -46,9 +44,9 @@ pub(super) fn of_run(
         .into_iter()
         .filter(|(name, _)| {
             name.to_str().is_some_and(|name| {
-                PASSED.contains(&name)
-                    || name.starts_with("LC_")
-                    || (fresh.is_none() && PASSED_AT_HOME.contains(&name))
+                // What steers Python would make the interpreter another one than was locked for.
+                let is_users_own = fresh.is_none() && !name.starts_with("PYTHON");
+                is_users_own || PASSED.contains(&name) || name.starts_with("LC_")
             })
         })
         .collect();
@@ -149,7 +147,17 @@ mod tests {
     }
 
     #[test]
-    fn a_run_in_the_users_folder_keeps_the_users_home() {
-        assert!(names(None).contains(&("HOME".to_owned(), "/home/me".to_owned())));
+    fn a_run_in_the_users_folder_keeps_all_but_what_steers_python() {
+        let names: Vec<String> = names(None).into_iter().map(|(name, _)| name).collect();
+        let expected = [
+            "AWS_SECRET_ACCESS_KEY",
+            "GREETING",
+            "HOME",
+            "LANG",
+            "LC_ALL",
+            "PATH",
+            "PYTHONDONTWRITEBYTECODE",
+        ];
+        assert_eq!(names, expected);
     }
 }
