@@ -59,7 +59,7 @@ def pairs(name, ours, theirs, runs):
 
 class Bench:
     def __init__(self, pyrun, runs, scratch):
-        self.pyrun, self.runs, self.scratch = pyrun, runs, scratch
+        self.pyrun, self.runs = pyrun, runs
         self.cache = scratch / 'pyrun'
         self.target = scratch / 'target'
         self.uv_cache = scratch / 'uv'
@@ -74,12 +74,13 @@ class Bench:
     def warm(self):
         """A repeat of a built bundle, against a bare Python and against `uv run --script`."""
         script = HERE / 'trivial.py'
-        ours = lambda: timed(self.run_pyrun('run', script), PYRUN_CACHE_DIR=str(self.cache))
+        same_python = self.run_pyrun('run', '--python-version', sys.executable)
+        ours = lambda: timed([*same_python, script], PYRUN_CACHE_DIR=str(self.cache))
         pairs('warm run of a trivial function : python -c pass', ours, lambda: timed([sys.executable, '-c', 'pass']), self.runs)
         uv = peer('uv')
         program = HERE / 'program.py'
-        ours = lambda: timed(self.run_pyrun('run', program), PYRUN_CACHE_DIR=str(self.cache))
-        theirs = lambda: timed([uv, 'run', '--script', program], UV_CACHE_DIR=str(self.uv_cache))
+        ours = lambda: timed([*same_python, program], PYRUN_CACHE_DIR=str(self.cache))
+        theirs = lambda: timed([uv, 'run', '--python', sys.executable, '--script', program], UV_CACHE_DIR=str(self.uv_cache))
         pairs('warm run of a script with one dependency : uv run --script', ours, theirs, self.runs)
 
     def cold(self):
@@ -101,7 +102,7 @@ class Bench:
             )
 
     def unpack(self):
-        """Unpacking a data-science bundle, against `unzip -q`; pages in memory, disk the same."""
+        """Unpacking a data-science bundle, against `unzip -q`, both in memory if the machine has a place there."""
         caches = {'PYRUN_CACHE_DIR': str(self.cache)}
         words = ['prewarm', '--quiet', '--no-bytecode', *SCIENCE]
         timed(self.run_pyrun(*words), self.forget, **caches)
@@ -119,12 +120,11 @@ def main():
     parser.add_argument('--only', choices=['warm', 'cold', 'unpack'])
     options = parser.parse_args()
     print(f'{"ours : theirs":<58} {"ours":>12} {"theirs":>12} {"ratio":>7}')
-    with tempfile.TemporaryDirectory(prefix='pyrun-compare-') as scratch:
-        bench = Bench(options.pyrun.resolve(), options.runs, Path(scratch))
-        for part in ('warm', 'cold', 'unpack'):
-            if options.only in (None, part):
-                bench.forget()
-                getattr(bench, part)()
+    memory = '/dev/shm' if os.access('/dev/shm', os.W_OK) else None
+    for part, place in (('warm', None), ('cold', None), ('unpack', memory)):
+        if options.only in (None, part):
+            with tempfile.TemporaryDirectory(prefix='pyrun-compare-', dir=place) as scratch:
+                getattr(Bench(options.pyrun.resolve(), options.runs, Path(scratch)), part)()
 
 
 if __name__ == '__main__':

@@ -218,7 +218,19 @@ def f():
 }
 
 #[test]
-fn bytecode_is_there_after_prewarm_and_follows_a_run() {
+fn bytecode_follows_a_run_by_itself() {
+    let world = World::new();
+    assert_eq!(world.run(GREET, &[]).status, Some(0));
+    // A process of its own compiles it; the context's limit ends a wait for nothing.
+    let began = std::time::Instant::now();
+    while world.bundles()[0]["bytecode"] == false {
+        assert!(began.elapsed().as_secs() < 60, "no bytecode came");
+        std::thread::sleep(std::time::Duration::from_millis(50));
+    }
+}
+
+#[test]
+fn bytecode_is_there_after_prewarm() {
     let world = World::new();
     world.context.write("script.py", GREET);
     assert!(world.pyrun(&["prewarm", "script.py"]).success());
