@@ -8,7 +8,7 @@ use pep440_rs::VersionSpecifiers;
 use pyrun_builder::Builder;
 use pyrun_builder::index::{Client as Index, ClientOptions};
 use pyrun_core::protocol::{BuildRequest, Freshness, Goal, PROTOCOL};
-use pyrun_core::{Fault, Lock, LockHash, Request};
+use pyrun_core::{Fault, LockHash, Request};
 use pyrun_runner::interpreter::{
     self, Environment, Interpreter, PythonRequest, Wanted as WantedPython,
 };
@@ -19,7 +19,7 @@ use crate::args::{PlaceArgs, ResolveArgs};
 use crate::background;
 use crate::client::Client;
 use crate::console::Console;
-use crate::inputs::Wanted;
+use crate::inputs::{Requirements, Wanted};
 use crate::interrupt::Interrupt;
 use crate::settings::{FileSettings, Place, Resolving, ScriptSettings};
 use crate::transport::Local;
@@ -89,23 +89,24 @@ impl Session {
     }
 
     /// The question to the builder.
-    pub fn build_request(&self, wanted: &Wanted, goal: Goal) -> BuildRequest {
+    pub fn build_request(&self, wanted: &Wanted, goal: Goal) -> Result<BuildRequest, Fault> {
+        let target = &self.interpreter.target;
         let (found, pylock) = match wanted {
             Wanted::Requirements(found) => (found.clone(), None),
-            Wanted::Lock(text) => (crate::inputs::Requirements::default(), Some(text.clone())),
+            Wanted::Lock(file) => (Requirements::default(), Some(file.lock(target)?.to_toml())),
         };
-        BuildRequest {
+        Ok(BuildRequest {
             protocol: PROTOCOL,
             request: Request {
                 requirements: found.list,
                 requires_python: found.requires_python,
-                target: self.interpreter.target.clone(),
+                target: target.clone(),
                 options: self.resolving.options.clone(),
             },
             pylock,
             freshness: self.resolving.freshness,
             goal,
-        }
+        })
     }
 }
 
@@ -116,9 +117,7 @@ fn interpreter(
     wanted: &Wanted,
 ) -> Result<Interpreter, Fault> {
     let locked = match wanted {
-        Wanted::Lock(text) => Lock::from_toml(text, None)
-            .ok()
-            .map(|lock| lock.target.python.minor_text()),
+        Wanted::Lock(file) => file.python().map(|python| python.minor_text()),
         Wanted::Requirements(_) => None,
     };
     let text = resolving.python.as_ref().or(locked.as_ref());

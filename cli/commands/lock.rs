@@ -37,7 +37,7 @@ pub async fn run(args: LockArgs, console: &Console) -> Result<ExitCode, Fault> {
     )?;
     let built = session
         .client(console)
-        .build(session.build_request(&input.wanted, Goal::Lock))
+        .build(session.build_request(&input.wanted, Goal::Lock)?)
         .await?;
     match args.output {
         Some(path) => {

@@ -31,7 +31,7 @@ pub async fn run(args: PrewarmArgs, console: &Console) -> Result<ExitCode, Fault
             Goal::Bytecode
         };
         let built = client
-            .build(session.build_request(&input.wanted, goal))
+            .build(session.build_request(&input.wanted, goal)?)
             .await?;
         if !args.build_only {
             client.prepare(built.lock).await?;

@@ -11,7 +11,7 @@ use crate::args::RunArgs;
 use crate::client::Outcome;
 use crate::console::{Console, Output, value_text};
 use crate::inputs::script::{self, Call};
-use crate::inputs::{Wanted, read_text};
+use crate::inputs::{Pylock, Wanted};
 use crate::session::Session;
 use crate::settings::{FileSettings, units};
 
@@ -21,7 +21,7 @@ pub async fn run(args: RunArgs, console: &Console) -> Result<ExitCode, Fault> {
     let call = script::call(&args.command, args.input.as_deref())?;
     let limits = limits(&args, &call, &file)?;
     let wanted = match &args.lock {
-        Some(path) => Wanted::Lock(read_text(&path.to_string_lossy())?),
+        Some(path) => Wanted::Lock(Pylock::read(&path.to_string_lossy())?),
         None => Wanted::Requirements(call.requirements.clone()),
     };
     let (output, surroundings) = match call.entry {
@@ -32,7 +32,7 @@ pub async fn run(args: RunArgs, console: &Console) -> Result<ExitCode, Fault> {
         ),
     };
     let session = Session::open(&args.place, &args.resolve, &file, &wanted, surroundings)?;
-    let build = session.build_request(&wanted, Goal::Bundle);
+    let build = session.build_request(&wanted, Goal::Bundle)?;
     let outcome = session
         .client(console)
         .run(build, output, |lock| RunRequest {

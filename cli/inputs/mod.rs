@@ -4,6 +4,7 @@
 //! In: the words. Out: one [`Input`] for each bundle they ask for. Never: asks an index, runs a
 //! file.
 
+mod pylock;
 mod pyproject;
 mod requirements_txt;
 pub mod script;
@@ -14,6 +15,8 @@ use pep440_rs::VersionSpecifiers;
 use pyrun_core::{Code, Fault, Origin, Requirement};
 
 use crate::settings::ScriptSettings;
+
+pub use pylock::Pylock;
 
 /// What one bundle is made from.
 #[derive(Debug, Clone)]
@@ -29,8 +32,8 @@ pub struct Input {
 pub enum Wanted {
     /// Requirements to resolve.
     Requirements(Requirements),
-    /// A lock to build as it is: the text of a `pylock.toml`.
-    Lock(String),
+    /// A lock to build as it is.
+    Lock(Pylock),
 }
 
 /// Requirements with what their file says besides.
@@ -86,7 +89,7 @@ fn read_file(source: &str) -> Result<Option<Vec<Input>>, Fault> {
     };
     match extension {
         "py" => script::inputs(source).map(Some),
-        "toml" if is_pylock(&name) => one(Wanted::Lock(read_text(path)?)),
+        "toml" if is_pylock(&name) => one(Wanted::Lock(Pylock::read(path)?)),
         "toml" if name == "pyproject.toml" => one(Wanted::Requirements(pyproject::read(
             path,
             &read_text(path)?,

@@ -61,6 +61,31 @@ fn a_lock_is_written_and_run_against() {
 }
 
 #[test]
+fn a_wheel_that_a_lock_names_by_a_path_lies_beside_it() {
+    let world = World::new();
+    let wheel = crate::support::words("2.0").build();
+    let folder = world.context.work().join("kept");
+    fs_err::create_dir_all(&folder).expect("a folder");
+    wheel.write_into(&folder);
+    let name = &wheel.filename;
+    let entry = format!(
+        "name = '{name}', path = '{name}', hashes = {{ sha256 = '{}' }}",
+        wheel.sha256
+    );
+    let lock = format!(
+        "lock-version = '1.0'\ncreated-by = 'x'\n[[packages]]\nname = 'words'\nversion = '2.0'\nwheels = [{{ {entry} }}]\n"
+    );
+    world.context.write("kept/pylock.toml", lock);
+    world.context.write(
+        "script.py",
+        "@requirements({'words': ''})\ndef f():\n    import words\n    return words.WORD\n",
+    );
+    let output = world.pyrun(&["run", "--lock", "kept/pylock.toml", "script.py"]);
+    assert_eq!(output.stdout, "hello 2.0\n", "{output:?}");
+    assert_eq!(world.index.requests().len(), 0);
+}
+
+#[test]
 fn the_same_lock_has_the_same_text_whenever_it_is_asked_for() {
     let world = World::new();
     let first = world.pyrun(&["lock", "greet"]).stdout;
