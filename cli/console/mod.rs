@@ -10,6 +10,7 @@ mod value;
 pub mod words;
 
 use std::io::{self, IsTerminal, Write};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use pyrun_core::protocol::{Frame, Report, StartKind, Stream};
@@ -41,6 +42,8 @@ pub struct Console {
     /// Colour on standard output.
     paint_out: Paint,
     progress: Mutex<Progress>,
+    /// Whether programs were told who answers.
+    greeted: AtomicBool,
 }
 
 /// Where a script's own output goes.
@@ -75,6 +78,7 @@ impl Console {
             level,
             paint_out: choice(anstream::AutoStream::choice(&io::stdout())),
             progress: Mutex::new(Progress::new(live, paint)),
+            greeted: AtomicBool::new(false),
             paint,
         }
     }
@@ -96,8 +100,14 @@ impl Console {
     /// Shows one frame of an answer.
     pub fn frame(&self, frame: &Frame, output: Output) {
         if self.is_json() {
-            // A build's own end is the business of whoever asked for it.
-            if !matches!(frame, Frame::Built { .. }) {
+            let is_shown = match frame {
+                // A build's own end is the business of whoever asked for it.
+                Frame::Built { .. } => false,
+                // A command may ask several times, and is answered by one side.
+                Frame::Hello { .. } => !self.greeted.swap(true, Ordering::Relaxed),
+                _ => true,
+            };
+            if is_shown {
                 self.out(&frame.to_line());
             }
             return;
