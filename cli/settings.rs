@@ -10,7 +10,7 @@ pub mod units;
 use std::path::{Path, PathBuf};
 
 use pyrun_core::protocol::Freshness;
-use pyrun_core::request::{Prerelease, Resolution};
+use pyrun_core::request::{Prerelease, Resolution, without_credentials};
 use pyrun_core::{Code, Fault, ResolveOptions};
 
 use crate::args::{self, PlaceArgs, ResolveArgs};
@@ -159,7 +159,10 @@ fn index_address(text: &str) -> Result<String, Fault> {
     }
     Err(Fault::new(
         Code::CONFIG_INVALID,
-        format!("`{text}` is not the address of an index"),
+        format!(
+            "`{}` is not the address of an index",
+            without_credentials(text)
+        ),
     )
     .hint("an index's address begins with https://, such as https://pypi.org/simple"))
 }

@@ -4,7 +4,7 @@
 //! Never: stores a wheel whose size, digest or check is wrong; downloads one that is there.
 //! Whatever ends early leaves nothing behind but wheels that are whole.
 
-use std::io;
+use std::io::{self, Read as _};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -14,7 +14,9 @@ use pyrun_core::{Code, Event, Events, Fault, Lock, LockedPackage, Phase, Sha256}
 use pyrun_store::{Body, Store, StoreError, catalog};
 use tempfile::TempPath;
 
-use crate::index::{Client, DownloadError, Downloaded, Expected, Hashing, IndexError, open_anew};
+use crate::index::{
+    Client, DownloadError, Downloaded, Expected, Hashing, IndexError, MAX_FILE, open_anew,
+};
 
 /// How many wheels come at once.
 const PARALLEL: usize = 16;
@@ -218,9 +220,10 @@ impl<V: Send + Sync + 'static> Fetcher<'_, V> {
         let wheel = &package.wheel;
         let item = wheel.filename.name().to_string();
         let progress = |more| self.progress.add(more, &item);
+        let limit = wheel.size.unwrap_or(MAX_FILE);
         if let Some(kept) = self.client.kept_wheel(&wheel.sha256) {
             // A damaged copy is no reason to fail: the index has the true one.
-            let copied = copy(kept, part.to_owned()).await;
+            let copied = copy(kept, part.to_owned(), limit).await;
             if let Ok(found) = copied.as_ref()
                 && found.sha256 == wheel.sha256
             {
@@ -229,7 +232,7 @@ impl<V: Send + Sync + 'static> Fetcher<'_, V> {
             }
         }
         if let Some(path) = local_path(&wheel.url) {
-            let found = copy(path.clone(), part.to_owned()).await;
+            let found = copy(path.clone(), part.to_owned(), limit).await;
             let found = found.map_err(|source| unreadable(package, &path, source))?;
             progress(found.size);
             return Ok(found);
@@ -318,11 +321,15 @@ fn unreadable(package: &LockedPackage, path: &Path, source: io::Error) -> FetchE
     }
 }
 
-/// Copies a file and hashes what was copied.
-async fn copy(from: PathBuf, to: PathBuf) -> io::Result<Downloaded> {
+/// Copies a file of at most `limit` bytes, and one more to tell, and hashes what was copied.
+async fn copy(from: PathBuf, to: PathBuf, limit: u64) -> io::Result<Downloaded> {
     let copy = move || {
+        // A pipe or a device may have no end, or never begin.
+        if !fs_err::metadata(&from)?.is_file() {
+            return Err(io::Error::other("it is not a regular file"));
+        }
         let mut target = Hashing::new(open_anew(&to)?);
-        io::copy(&mut fs_err::File::open(from)?, &mut target)?;
+        io::copy(&mut fs_err::File::open(from)?.take(limit + 1), &mut target)?;
         Ok(target.finish())
     };
     tokio::task::spawn_blocking(copy)

@@ -76,12 +76,20 @@ impl Place {
     }
 }
 
+/// What says how a package came here, which is another story for each place.
+fn is_left_out(path: &str, layout: &Layout) -> bool {
+    matches!(
+        layout.document(path),
+        Some("INSTALLER" | "REQUESTED" | "direct_url.json")
+    )
+}
+
 /// Where the member lands; `None` when it is not installed.
 pub fn place(name: &str, layout: &Layout) -> Result<Option<Place>, WheelProblem> {
     if name.ends_with('/') || layout.is_record(name) {
         return Ok(None);
     }
-    if let Some("INSTALLER" | "REQUESTED" | "direct_url.json") = layout.document(name) {
+    if is_left_out(name, layout) {
         return Ok(None);
     }
     let place = match name
@@ -96,6 +104,10 @@ pub fn place(name: &str, layout: &Layout) -> Result<Option<Place>, WheelProblem>
             data_place(rest, layout).ok_or_else(|| WheelProblem::Scheme(shown(name.as_bytes())))?
         }
     };
+    // What is made anew or left out is so wherever in the archive it comes from.
+    if layout.is_record(&place.path) || is_left_out(&place.path, layout) {
+        return Ok(None);
+    }
     // A second dist-info folder would make two packages of one.
     let folder = place.path.split('/').next().unwrap_or_default();
     if folder != layout.dist_info && folder.to_lowercase().ends_with(".dist-info") {
@@ -154,6 +166,8 @@ mod tests {
             ("Foo-1.dist-info/INSTALLER", None),
             ("Foo-1.dist-info/REQUESTED", None),
             ("Foo-1.dist-info/direct_url.json", None),
+            ("Foo-1.data/purelib/Foo-1.dist-info/RECORD", None),
+            ("Foo-1.data/platlib/Foo-1.dist-info/INSTALLER", None),
             ("foo/", None),
         ] {
             let place = place(name, &layout).expect(name);

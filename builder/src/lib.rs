@@ -25,6 +25,7 @@ use pyrun_core::{
 use pyrun_store::{Body, Created, Store, catalog};
 
 use lease::{Acquired, Lease};
+use splice::SpliceError;
 
 /// Builds into a store, from what an index has.
 #[derive(Debug)]
@@ -102,12 +103,32 @@ impl Builder {
     /// builders of one lock, one builds and the others wait for it.
     pub async fn bundle(&self, lock: &Lock, events: Events<'_>) -> Result<BundleRecord, Fault> {
         let hash = lock.hash();
-        let waiting = |_: &lease::Holder| events(Event::Started { phase: Phase::Wait });
+        let mut waited = None;
+        let waiting = |_: &lease::Holder| {
+            waited.get_or_insert_with(|| {
+                events(Event::Started { phase: Phase::Wait });
+                Instant::now()
+            });
+        };
+        let record = self.bundle_in_turn(lock, hash, waiting, events).await;
+        if let Some(began) = waited {
+            events(finished(Phase::Wait, began, 0, 0));
+        }
+        record
+    }
+
+    async fn bundle_in_turn(
+        &self,
+        lock: &Lock,
+        hash: LockHash,
+        mut waiting: impl FnMut(&lease::Holder) + Send,
+        events: Events<'_>,
+    ) -> Result<BundleRecord, Fault> {
         loop {
             if let Some(record) = self.published(&hash, events).await? {
                 return Ok(record);
             }
-            match Lease::acquire(Arc::clone(&self.store), hash, waiting).await? {
+            match Lease::acquire(Arc::clone(&self.store), hash, &mut waiting).await? {
                 Acquired::Done => {}
                 Acquired::Held(lease) => {
                     let record = self.build(lock, events).await;
@@ -129,7 +150,21 @@ impl Builder {
         Ok(())
     }
 
+    /// Fetches and splices; a wheel that was damaged in the store, or went away meanwhile, is
+    /// fetched again.
     async fn build(&self, lock: &Lock, events: Events<'_>) -> Result<BundleRecord, Fault> {
+        let mut tries = lock.packages.len();
+        loop {
+            self.fetch(lock, events).await?;
+            let built = jiff::Timestamp::now().to_string();
+            match splice::publish(&*self.store, lock, &self.scratch, &built, events).await {
+                Err(SpliceError::Missing { .. }) if tries > 0 => tries -= 1,
+                published => return Ok(published?),
+            }
+        }
+    }
+
+    async fn fetch(&self, lock: &Lock, events: Events<'_>) -> Result<(), Fault> {
         fs_err::create_dir_all(&self.scratch)
             .map_err(|error| Fault::from_error(Code::STORE_UNWRITABLE, &error))?;
         let check = |path: &Path, package: &LockedPackage| {
@@ -148,8 +183,7 @@ impl Builder {
         )
         .await?;
         events(finished(phase, began, fetched.bytes, fetched.downloaded));
-        let built = jiff::Timestamp::now().to_string();
-        Ok(splice::publish(&*self.store, lock, &self.scratch, &built, events).await?)
+        Ok(())
     }
 
     /// The record of a bundle that is there. One that can't be used is a miss: it is set aside.

@@ -129,14 +129,14 @@ fn parse_word(word: &str) -> Result<Requirement, Fault> {
 
 /// A requirement from its text (PEP 508).
 fn parse_requirement(text: &str, origin: Origin) -> Result<Requirement, Fault> {
-    match text.parse::<pep508_rs::Requirement>() {
+    match pyrun_core::parse_requirement(text) {
         Ok(spec) => Ok(Requirement { spec, origin }),
         Err(error) => {
             let mut fault = Fault::new(
                 Code::REQUIREMENT_INVALID,
                 format!("`{text}` is not a requirement (PEP 508)"),
             )
-            .cause(error.message.to_string());
+            .cause(error.reason);
             if let Some(span) = origin.span {
                 fault = fault.span(span);
             }

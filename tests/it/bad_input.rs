@@ -324,3 +324,41 @@ fn an_upgrade_takes_what_is_new() {
         "and is remembered"
     );
 }
+
+#[test]
+fn an_index_s_password_is_shown_nowhere() {
+    let world = World::new();
+    let url = world.index.url().replace("http://", "http://me:s3cret@");
+    world
+        .context
+        .write("script.py", with("{'no-such-thing': ''}"));
+    for arguments in [
+        &["run", "--index-url", &url, "script.py"][..],
+        &[
+            "run",
+            "--index-url",
+            "ftp://me:s3cret@host/simple",
+            "script.py",
+        ],
+    ] {
+        let (_, said) = world.fails(arguments);
+        assert!(!said.contains("s3cret"), "{said}");
+    }
+    let lock = world.pyrun(&["lock", "--index-url", &url, "greet"]);
+    assert!(
+        lock.success() && !lock.stdout.contains("s3cret"),
+        "{lock:?}"
+    );
+}
+
+#[test]
+fn a_wheel_that_was_damaged_in_the_store_is_fetched_again() {
+    let world = World::new();
+    assert_eq!(world.run(GREET, &[]).status, Some(0));
+    for entry in fs_err::read_dir(world.context.store().join("v1/wheels")).expect("wheels") {
+        fs_err::write(entry.expect("an entry").path(), "damaged").expect("a wheel");
+    }
+    fs_err::remove_dir_all(world.context.store().join("v1/bundles")).expect("bundles");
+    let output = world.run(GREET, &[]);
+    assert_eq!(output.stdout, "hello 2.0, world\n", "{output:?}");
+}

@@ -3,6 +3,7 @@
 //! In: an address as the user wrote it. Out: the address without its credentials, and a keyring
 //! that gives the credentials back to requests of the same origin alone. Never: shows a credential.
 
+use pyrun_core::request::without_credentials;
 use std::fmt;
 
 use url::{Origin, Url};
@@ -109,15 +110,8 @@ pub(super) fn take_credentials(url: &mut Url) -> Option<Credentials> {
 
 /// An address for a message: nothing between the scheme and the last `@` of its host part.
 pub(super) fn redact(text: &str) -> String {
-    let start = text.find("://").map_or(0, |at| at + 3);
-    let host_end = text[start..]
-        .find(['/', '?', '#'])
-        .map_or(text.len(), |at| start + at);
-    let shown = match text[start..host_end].rfind('@') {
-        Some(at) => format!("{}{}", &text[..start], &text[start + at + 1..]),
-        None => text.to_owned(),
-    };
     let printable = |c: &char| !c.is_control();
+    let shown = without_credentials(text);
     shown.chars().filter(printable).take(500).collect()
 }
 

@@ -7,6 +7,7 @@ use std::str::FromStr;
 
 use pep440_rs::VersionSpecifiers;
 use pep508_rs::Requirement;
+use pyrun_core::parse_requirement;
 
 /// Version specifiers; `None` when even the repaired text is none.
 pub(super) fn specifiers(text: &str) -> Option<VersionSpecifiers> {
@@ -23,9 +24,9 @@ pub(super) fn requirement(text: &str) -> Option<Requirement> {
     if text.len() > MAX_LINE || nesting > MAX_NESTING || text.contains("${") {
         return None;
     }
-    Requirement::from_str(text)
+    parse_requirement(text)
         .ok()
-        .or_else(|| Requirement::from_str(&repair_requirement(text)?).ok())
+        .or_else(|| parse_requirement(&repair_requirement(text)?).ok())
 }
 
 const MAX_LINE: usize = 8 * 1024;

@@ -27,7 +27,7 @@ pub(crate) mod testing;
 mod tests;
 
 pub use client::{Client, ClientOptions};
-pub(crate) use download::{DownloadError, Downloaded, Expected, Hashing, open_anew};
+pub(crate) use download::{DownloadError, Downloaded, Expected, Hashing, MAX_FILE, open_anew};
 pub use http::Limits;
 pub use metadata::{MetadataError, parse_metadata};
 

@@ -4,6 +4,7 @@ use std::str::FromStr as _;
 
 use pep440_rs::{Version, VersionSpecifiers};
 use pep508_rs::PackageName;
+use pyrun_core::request::without_credentials;
 use pyrun_core::tags::Tags;
 use pyrun_core::{Code, Fault, PythonVersion, Request, Target, WheelFilename};
 
@@ -92,7 +93,7 @@ fn matching<'a>(candidates: &'a Candidates, specifiers: &VersionSpecifiers) -> V
 
 fn unknown(name: &PackageName, request: &Request) -> Fault {
     let place = match request.options.indexes.as_slice() {
-        [only] => format!("on {only}"),
+        [only] => format!("on {}", without_credentials(only)),
         _ => "on any of the indexes".to_owned(),
     };
     let fault = Fault::new(
@@ -117,7 +118,7 @@ fn not_in_the_root(fault: Fault, request: &Request) -> Fault {
         .options
         .indexes
         .iter()
-        .find_map(|index| below_root(index))
+        .find_map(|index| below_root(&without_credentials(index)))
     {
         Some(whole) => fault.hint(format!(
             "most indexes answer below `/simple`: try `{whole}`"

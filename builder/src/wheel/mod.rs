@@ -164,7 +164,9 @@ fn examine(
         }
     }
     files.sort_by(|a, b| a.path.cmp(&b.path));
-    paths::check_distinct(files.iter().map(|file| file.path.as_str()))?;
+    let record = format!("{}/RECORD", layout.dist_info);
+    let paths = files.iter().map(|file| file.path.as_str());
+    paths::check_distinct(paths.chain([record.as_str()]))?;
     Ok(WheelContents {
         filename: filename.clone(),
         pth: files.iter().any(|file| is_pth(&file.path)),

@@ -24,7 +24,7 @@ pub use event::{Event, Events, Phase};
 pub use fault::{Code, Exit, Fault, Span};
 pub use lock::{Lock, LockHash, LockedPackage, LockedWheel};
 pub use manifest::{BundleRecord, Manifest, Segment};
-pub use pep508::{RequirementError, parse_requirement};
+pub use pep508::{RequirementError, parse_marker, parse_requirement};
 pub use python::PythonVersion;
 pub use request::{Origin, Request, Requirement, ResolveOptions};
 pub use target::{Arch, Os, Target};

@@ -201,6 +201,14 @@ mod tests {
                 "no wheel",
             ),
             ("lock-version = [", "TOML"),
+            (
+                "lock-version = \"1.0\"\nrequires-python = \">=3.13\"\n",
+                "for Python >=3.13",
+            ),
+            (
+                "lock-version = \"1.0\"\nenvironments = [\"sys_platform == 'win32'\"]\n",
+                "win32",
+            ),
         ] {
             let error = Lock::from_toml(text, Some(&target()))
                 .expect_err(text)

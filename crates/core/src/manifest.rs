@@ -83,7 +83,8 @@ pub struct Segment {
     pub files: u64,
     /// Top-level names it lets Python import, sorted.
     pub imports: Vec<String>,
-    /// The packages of this bundle that its metadata names, under whatever marker, sorted.
+    /// The packages of this bundle that its metadata names, under whatever marker, and those that
+    /// hold a file which both bring; sorted.
     pub depends: Vec<PackageName>,
     /// Whether it brings `.pth` files, which Python reads at its start.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]

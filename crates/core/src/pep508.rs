@@ -6,7 +6,7 @@
 
 use std::str::FromStr as _;
 
-use pep508_rs::Requirement;
+use pep508_rs::{MarkerTree, Requirement};
 
 /// Longer than any requirement that is published; marker trees grow faster than their text.
 const LONGEST: usize = 16 << 10;
@@ -36,6 +36,12 @@ pub fn parse_requirement(text: &str) -> Result<Requirement, RequirementError> {
             length: error.len,
         }
     })
+}
+
+/// Parses a marker (PEP 508); `None` when it is none.
+pub fn parse_marker(text: &str) -> Option<MarkerTree> {
+    refuse_what_breaks(text).ok()?;
+    text.parse().ok()
 }
 
 fn refuse_what_breaks(text: &str) -> Result<(), RequirementError> {

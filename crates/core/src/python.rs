@@ -48,7 +48,7 @@ impl FromStr for PythonVersion {
         let wrong = || PythonVersionError(text.chars().take(80).collect());
         let version: Version = text.trim_end_matches('+').parse().map_err(|_| wrong())?;
         let release = version.release();
-        let small = release.len() >= 2 && release.iter().all(|part| *part <= 255);
+        let small = release.len() >= 2 && release.iter().all(|part| *part <= 99);
         if !small || version.epoch() != 0 || version.is_local() {
             return Err(wrong());
         }
@@ -98,7 +98,7 @@ mod tests {
 
     #[test]
     fn nonsense_is_refused() {
-        for text in ["", "3", "three", "1!3.12", "3.999", "3.12+local"] {
+        for text in ["", "3", "three", "1!3.12", "3.100", "3.12+local"] {
             assert!(text.parse::<PythonVersion>().is_err(), "{text}");
         }
     }

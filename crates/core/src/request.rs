@@ -137,13 +137,35 @@ impl Request {
             target: &'a Target,
             options: &'a ResolveOptions,
         }
+        // A new password is no new index.
+        let indexes = self
+            .options
+            .indexes
+            .iter()
+            .map(|index| without_credentials(index));
+        let options = ResolveOptions {
+            indexes: indexes.collect(),
+            ..self.options.clone()
+        };
         let canonical = Canonical {
             requirements: self.canonical_requirements(),
             target: &self.target,
-            options: &self.options,
+            options: &options,
         };
         let json = serde_json::to_string(&canonical).expect("plain values are JSON");
         Sha256::of(format!("pyrun request {}\n{json}\n", crate::FORMAT))
+    }
+}
+
+/// An address without the name and password that may stand before its host: for messages, locks
+/// and keys.
+pub fn without_credentials(url: &str) -> String {
+    let start = url.find("://").map_or(0, |at| at + 3);
+    let rest = &url[start..];
+    let end = rest.find(['/', '?', '#']).unwrap_or(rest.len());
+    match rest[..end].rfind('@') {
+        Some(at) => format!("{}{}", &url[..start], &rest[at + 1..]),
+        None => url.to_owned(),
     }
 }
 
@@ -225,6 +247,9 @@ mod tests {
     #[test]
     fn what_is_asked_does_matter() {
         let base = request(&["requests"]);
+        let mut named = base.clone();
+        named.options.indexes = vec!["https://me:s3cret@pypi.org/simple".to_owned()];
+        assert_eq!(base.hash(), named.hash(), "who asks does not enter");
         let mut other = base.clone();
         other.options.prerelease = Prerelease::Allow;
         assert_ne!(base.hash(), other.hash());

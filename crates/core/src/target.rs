@@ -13,6 +13,7 @@ use crate::python::PythonVersion;
 
 /// One Python on one platform.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(try_from = "Unchecked")]
 pub struct Target {
     /// The interpreter's full version.
     pub python: PythonVersion,
@@ -23,6 +24,35 @@ pub struct Target {
     pub os: Os,
     /// The processor.
     pub arch: Arch,
+}
+
+/// A target as it is read, before its numbers are checked.
+#[derive(Deserialize)]
+struct Unchecked {
+    python: PythonVersion,
+    #[serde(default)]
+    free_threaded: bool,
+    os: Os,
+    arch: Arch,
+}
+
+impl TryFrom<Unchecked> for Target {
+    type Error = String;
+
+    /// A system's version is a small number: the list of tags grows with it.
+    fn try_from(read: Unchecked) -> Result<Self, Self::Error> {
+        let (Os::Glibc { major, minor } | Os::Musl { major, minor } | Os::Macos { major, minor }) =
+            read.os;
+        if major > 99 || minor > 99 {
+            return Err(format!("`{}` is no system that there is", read.os));
+        }
+        Ok(Self {
+            python: read.python,
+            free_threaded: read.free_threaded,
+            os: read.os,
+            arch: read.arch,
+        })
+    }
 }
 
 /// The operating system, with the version that wheel tags speak of.
@@ -231,6 +261,14 @@ mod tests {
         ] {
             assert_eq!(Target::from_family(wrong), None, "{wrong}");
         }
+    }
+
+    #[test]
+    fn a_target_that_would_have_millions_of_tags_is_refused() {
+        let json = serde_json::to_string(&target()).expect("JSON");
+        assert_eq!(serde_json::from_str::<Target>(&json).ok(), Some(target()));
+        let absurd = json.replace("\"minor\":36", "\"minor\":65535");
+        assert!(serde_json::from_str::<Target>(&absurd).is_err());
     }
 
     #[test]

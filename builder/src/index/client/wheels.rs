@@ -32,7 +32,11 @@ impl Client {
                 "is no wheel: only running it could tell its metadata",
             ));
         }
-        if let Some(kept) = file.sha256.and_then(|sha256| self.cache.metadata(&sha256))
+        // What one index says of a wheel is no evidence for what another has.
+        let known_as = file
+            .sha256
+            .map(|sha256| Sha256::of(format!("{} {sha256}", project.index)));
+        if let Some(kept) = known_as.and_then(|name| self.cache.metadata(&name))
             && let Ok(metadata) = check(&kept, project, file, &url)
         {
             return Ok(metadata);
@@ -42,8 +46,8 @@ impl Client {
             None => self.metadata_inside(project, file, &url).await?,
         };
         let metadata = check(&bytes, project, file, &url)?;
-        if let Some(sha256) = &file.sha256 {
-            self.cache.put_metadata(sha256, metadata::head(&bytes));
+        if let Some(name) = &known_as {
+            self.cache.put_metadata(name, metadata::head(&bytes));
         }
         Ok(metadata)
     }

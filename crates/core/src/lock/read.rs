@@ -2,8 +2,10 @@
 
 use std::collections::BTreeMap;
 
-use pep440_rs::Version;
-use pep508_rs::{MarkerTree, PackageName};
+use pep440_rs::{Version, VersionSpecifiers};
+use pep508_rs::PackageName;
+
+use crate::pep508::parse_marker;
 use serde::Deserialize;
 
 use crate::digest::Sha256;
@@ -36,6 +38,14 @@ pub enum LockError {
         /// What is wrong.
         problem: String,
     },
+    /// Made for another Python or another machine.
+    #[error("the lock is for {made_for}, not for {target}")]
+    Elsewhere {
+        /// What it says of itself.
+        made_for: String,
+        /// What it is wanted for.
+        target: String,
+    },
     /// The lock was made by another tool and no target was given.
     #[error("the lock does not say what it is for")]
     NoTarget,
@@ -45,7 +55,9 @@ impl From<LockError> for Fault {
     fn from(error: LockError) -> Self {
         let fault = Self::from_error(Code::LOCK_INVALID, &error);
         match error {
-            LockError::NoWheel(..) => fault.hint("lock again for this target with `pyrun lock`"),
+            LockError::NoWheel(..) | LockError::Elsewhere { .. } => {
+                fault.hint("lock again for this target with `pyrun lock`")
+            }
             LockError::Version(_) => {
                 fault.hint("upgrade pyrun, or make the lock anew with `pyrun lock`")
             }
@@ -58,6 +70,9 @@ impl From<LockError> for Fault {
 #[serde(rename_all = "kebab-case")]
 struct File {
     lock_version: String,
+    requires_python: Option<String>,
+    #[serde(default)]
+    environments: Vec<String>,
     #[serde(default)]
     packages: Vec<Package>,
     #[serde(default)]
@@ -123,6 +138,7 @@ impl Lock {
             .as_ref()
             .and_then(|own| own.target.clone().try_into::<Target>().ok());
         let target = target.cloned().or(own_target).ok_or(LockError::NoTarget)?;
+        check_made_for(&file, &target)?;
         let packages = packages(file.packages, &target)?;
         let resolved = file.tool.pyrun.and_then(|own| own.resolved);
         Ok(Self {
@@ -131,6 +147,32 @@ impl Lock {
             resolved,
         })
     }
+}
+
+/// PEP 751: a lock whose `requires-python` or `environments` shut the target out is refused.
+fn check_made_for(file: &File, target: &Target) -> Result<(), LockError> {
+    let elsewhere = |made_for: String| LockError::Elsewhere {
+        made_for,
+        target: target.to_string(),
+    };
+    if let Some(bound) = &file.requires_python {
+        let specifiers: VersionSpecifiers = bound.parse().map_err(|_| {
+            LockError::Syntax(format!(
+                "`requires-python` is `{bound}`, which is no specifier"
+            ))
+        })?;
+        // A pre-release of a Python is that Python here.
+        if !specifiers.contains(&target.python.full().only_release()) {
+            return Err(elsewhere(format!("Python {bound}")));
+        }
+    }
+    let markers = target.markers();
+    let is_named =
+        |marker: &String| parse_marker(marker).is_some_and(|marker| marker.evaluate(&markers, &[]));
+    if !file.environments.is_empty() && !file.environments.iter().any(is_named) {
+        return Err(elsewhere(format!("`{}`", file.environments.join("` or `"))));
+    }
+    Ok(())
 }
 
 #[derive(Deserialize)]
@@ -153,7 +195,7 @@ fn packages(
     let mut packages = BTreeMap::new();
     for entry in entries {
         if let Some(marker) = &entry.marker {
-            let marker: MarkerTree = marker.parse().map_err(|_| LockError::Entry {
+            let marker = parse_marker(marker).ok_or_else(|| LockError::Entry {
                 package: entry.name.clone(),
                 problem: format!("has the marker `{marker}`, which is not valid (PEP 508)"),
             })?;
