@@ -130,6 +130,14 @@ impl<'a> Client<'a> {
                 Frame::Report(last) => report = Some(last),
                 frame => self.console.frame(&frame, output),
             }
+            if self.console.is_deaf() {
+                // Dropping the answer ends the run, as a broken pipe ends any program.
+                return Ok(Outcome {
+                    lock,
+                    result: Ok(Value::Null),
+                    report: None,
+                });
+            }
         }
         let result = result.ok_or_else(ended_early)?;
         Ok(Outcome {

@@ -57,7 +57,13 @@ pub fn main(words: impl IntoIterator<Item = OsString>) -> ExitCode {
         ExitCode::from(fault.exit().status())
     });
     console.close();
-    status
+    match console.write_fault() {
+        Some(fault) => {
+            console.fault(&fault);
+            ExitCode::from(fault.exit().status())
+        }
+        None => status,
+    }
 }
 
 fn runtime() -> Result<tokio::runtime::Runtime, Fault> {

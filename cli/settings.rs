@@ -101,7 +101,7 @@ impl Resolving {
         file: &FileSettings,
     ) -> Result<Self, Fault> {
         let own = |index: &Option<String>| index.clone().map(|index| vec![index]);
-        let index = own(&args.index_url)
+        let index = own(&args.index_url.clone().filter(|url| !url.is_empty()))
             .or_else(|| Some(script.indexes.clone()).filter(|indexes| !indexes.is_empty()))
             .or_else(|| own(&file.index_url))
             .unwrap_or_else(|| vec![ResolveOptions::DEFAULT_INDEX.to_owned()]);

@@ -4,7 +4,7 @@ use std::path::Path;
 use std::process::ExitCode;
 
 use pyrun_core::protocol::{Entry, Goal, Limits, PROTOCOL, RunRequest};
-use pyrun_core::{Code, Fault};
+use pyrun_core::{Code, Exit, Fault};
 use pyrun_runner::Surroundings;
 
 use crate::args::RunArgs;
@@ -80,13 +80,15 @@ fn show(
             match &args.output {
                 Some(path) => {
                     super::write_output(path, format!("{}\n", value_text(value)).as_bytes())?;
+                    console.result_frame(value);
                 }
                 None => console.result(value),
             }
             0
         }
         Err(fault) => {
-            let is_programs_own = output == Output::Program && fault.code == Code::RUN_EXITED;
+            let is_programs_own = output == Output::Program
+                && (fault.code == Code::RUN_EXITED || fault.code == Code::RUN_RAISED);
             // A program has said itself what it had to say.
             if console.is_json() || !is_programs_own {
                 console.fault(fault);
@@ -103,7 +105,7 @@ fn show(
 /// A program's own status is pyrun's; a function's failure is 1 whatever it exits with.
 fn exit_status(fault: &Fault, output: Output) -> u8 {
     match fault.status {
-        Some(status) if output == Output::Program && fault.code == Code::RUN_EXITED => {
+        Some(status) if output == Output::Program && fault.exit() == Exit::Failed => {
             // As a shell sees it: the low eight bits.
             status.to_le_bytes()[0]
         }

@@ -14,7 +14,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use pyrun_core::protocol::{Frame, Report, StartKind, Stream};
-use pyrun_core::{Event, Fault, Phase};
+use pyrun_core::{Code, Event, Fault, Phase};
 
 use crate::args::{Color, Format, OutputArgs};
 use crate::report;
@@ -44,6 +44,20 @@ pub struct Console {
     progress: Mutex<Progress>,
     /// Whether programs were told who answers.
     greeted: AtomicBool,
+    /// What became of standard output.
+    stdout: Mutex<Stdout>,
+}
+
+/// What became of standard output.
+#[derive(Debug, Default)]
+enum Stdout {
+    /// Everything was written.
+    #[default]
+    Whole,
+    /// Its reader went away, as `head` does.
+    Gone,
+    /// It could not be written.
+    Failed(io::Error),
 }
 
 /// Where a script's own output goes.
@@ -79,6 +93,7 @@ impl Console {
             paint_out: choice(anstream::AutoStream::choice(&io::stdout())),
             progress: Mutex::new(Progress::new(live, paint)),
             greeted: AtomicBool::new(false),
+            stdout: Mutex::default(),
             paint,
         }
     }
@@ -161,7 +176,7 @@ impl Console {
         progress.clear();
         progress.pause(!newline);
         if output == Output::Program && stream == Stream::Stdout {
-            write_all(&mut io::stdout().lock(), &format!("{text}{end}"));
+            self.write_stdout(&format!("{text}{end}"));
         } else {
             write_all(&mut io::stderr().lock(), &format!("{text}{end}"));
         }
@@ -254,7 +269,46 @@ impl Console {
     /// Text on standard output, as it is.
     pub fn out(&self, text: &str) {
         self.progress().clear();
-        write_all(&mut io::stdout().lock(), text);
+        self.write_stdout(text);
+    }
+
+    fn write_stdout(&self, text: &str) {
+        let mut stdout = io::stdout().lock();
+        let written = stdout
+            .write_all(text.as_bytes())
+            .and_then(|()| stdout.flush());
+        if let Err(error) = written {
+            let mut state = self.stdout.lock().unwrap_or_else(PoisonError::into_inner);
+            *state = match error.kind() {
+                io::ErrorKind::BrokenPipe => Stdout::Gone,
+                _ => Stdout::Failed(error),
+            };
+        }
+    }
+
+    /// Whether nobody reads standard output any more: what goes on only to be read can end.
+    pub fn is_deaf(&self) -> bool {
+        let state = self.stdout.lock().unwrap_or_else(PoisonError::into_inner);
+        matches!(*state, Stdout::Gone)
+    }
+
+    /// What kept standard output from being written, but for a reader that went away.
+    pub fn write_fault(&self) -> Option<Fault> {
+        let state = self.stdout.lock().unwrap_or_else(PoisonError::into_inner);
+        let Stdout::Failed(error) = &*state else {
+            return None;
+        };
+        Some(
+            Fault::new(Code::STORE_UNWRITABLE, "standard output can't be written")
+                .cause(error.to_string()),
+        )
+    }
+
+    /// The frame of a result that was written elsewhere, for programs.
+    pub fn result_frame(&self, value: &serde_json::Value) {
+        if self.is_json() {
+            self.result(value);
+        }
     }
 
     /// A table on standard output.
@@ -268,7 +322,7 @@ impl Console {
     }
 }
 
-/// A reader that went away (`pyrun … | head`) is no reason to fail.
+/// A terminal that went away is no reason to fail.
 fn write_all(stream: &mut impl Write, text: &str) {
     let _ = stream
         .write_all(text.as_bytes())

@@ -98,7 +98,12 @@ impl Runner {
         interrupt: watch::Receiver<bool>,
     ) -> Outcome {
         let began = Instant::now();
-        let here = match self.site(&request.lock, frames).await {
+        let mut stop = interrupt.clone();
+        let here = tokio::select! {
+            here = self.site(&request.lock, frames) => here,
+            () = worker::interrupted(&mut stop) => Err(worker::interruption()),
+        };
+        let here = match here {
             Ok(here) => here,
             Err(fault) => return failed(fault),
         };

@@ -131,7 +131,7 @@ fn a_reader_that_goes_away_is_no_error_of_ours() {
     let world = World::new();
     world.context.write(
         "script.py",
-        "@requirements({})\ndef f():\n    for i in range(100000):\n        yield i\n",
+        "@requirements({})\ndef f():\n    i = 0\n    while True:\n        yield i\n        i += 1\n",
     );
     let mut child = start(&world, &["run", "script.py"]);
     let mut first = [0; 2];
@@ -150,4 +150,23 @@ fn a_reader_that_goes_away_is_no_error_of_ours() {
         .expect("text");
     child.wait().expect("it ends");
     assert!(!said.contains("panicked"), "{said}");
+}
+
+#[test]
+fn a_result_that_can_t_be_written_is_a_failure() {
+    let Ok(full) = fs_err::OpenOptions::new().write(true).open("/dev/full") else {
+        eprintln!("skipped: there is no /dev/full here");
+        return;
+    };
+    let world = World::new();
+    world
+        .context
+        .write("script.py", "@requirements({})\ndef f():\n    return 1\n");
+    let mut command = world.context.command(["run", "script.py"]);
+    let output = command
+        .stdin(Stdio::null())
+        .stdout(full.into_file())
+        .output()
+        .expect("it runs");
+    assert_eq!(output.status.code(), Some(4), "{output:?}");
 }

@@ -3,8 +3,6 @@
 //! In: text that a strict parser has refused. Out: what its author can only have meant, or the
 //! same text where there is room for doubt.
 
-use std::str::FromStr;
-
 use pep440_rs::VersionSpecifiers;
 use pep508_rs::Requirement;
 use pyrun_core::parse_requirement;

@@ -342,8 +342,13 @@ async fn until(moment: Option<Instant>) {
     }
 }
 
+/// The fault of a run that was interrupted before Python started.
+pub(crate) fn interruption() -> Fault {
+    Fault::new(Code::RUN_INTERRUPTED, "the run was interrupted")
+}
+
 /// Comes when the caller says so, and never once it can't say so any more.
-async fn interrupted(interrupt: &mut watch::Receiver<bool>) {
+pub(crate) async fn interrupted(interrupt: &mut watch::Receiver<bool>) {
     if interrupt.wait_for(|stop| *stop).await.is_err() {
         std::future::pending::<()>().await;
     }

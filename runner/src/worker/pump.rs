@@ -257,6 +257,15 @@ impl<'a> Pump<'a> {
         let now = Instant::now();
         match said::parse(line) {
             Ok(_) if matches!(self.wire.last, Ok(Some(_))) => self.refuse(Garbage::Twice),
+            // In one order, each once: a report holds no more phases than there are.
+            Ok(Said::Phase(phase))
+                if self
+                    .phases
+                    .current
+                    .is_none_or(|(current, _)| current >= phase) =>
+            {
+                self.refuse(Garbage::Order(phase.as_str()));
+            }
             Ok(Said::Phase(phase)) => {
                 self.end_phase(now);
                 self.begin(phase, now);

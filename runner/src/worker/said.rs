@@ -54,6 +54,9 @@ pub(super) enum Garbage {
     /// A line over the bound.
     #[error("a line is longer than {0} bytes")]
     Long(usize),
+    /// A phase that is over, or comes later.
+    #[error("the phase `{0}` is out of order")]
+    Order(&'static str),
     /// Two outcomes.
     #[error("a second outcome followed the first")]
     Twice,
