@@ -28,7 +28,11 @@ pub async fn run(args: RunArgs, console: &Console) -> Result<ExitCode, Fault> {
         Entry::Function { .. } => (Output::Function, Surroundings::function()),
         Entry::Program { .. } => (
             Output::Program,
-            Surroundings::program(&super::here()?, Path::new(&call.script.path)),
+            Surroundings::program(
+                &super::here()?,
+                Path::new(&call.script.path),
+                streams(console),
+            ),
         ),
     };
     let session = Session::open(&args.place, &args.resolve, &file, &wanted, surroundings)?;
@@ -46,6 +50,15 @@ pub async fn run(args: RunArgs, console: &Console) -> Result<ExitCode, Fault> {
         .await?;
     session.finish_behind(&outcome.lock).await;
     show(&outcome, &args, output, console)
+}
+
+/// A program's streams are pyrun's own, bytes and terminal, unless frames are asked for.
+fn streams(console: &Console) -> pyrun_runner::worker::Output {
+    if console.is_json() {
+        pyrun_runner::worker::Output::Frames
+    } else {
+        pyrun_runner::worker::Output::Inherit
+    }
 }
 
 /// Flags and environment win over the script's own options, those over `pyrun.toml`.

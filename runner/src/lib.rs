@@ -19,7 +19,7 @@ use tokio::sync::{mpsc, watch};
 
 use interpreter::Interpreter;
 use warm::{Site, Warm};
-use worker::{Folder, Job, Outcome, Stdin, Worker};
+use worker::{Folder, Job, Outcome, Output, Stdin, Worker};
 
 /// Runs calls against the bundles of a store.
 #[derive(Debug)]
@@ -39,6 +39,8 @@ pub struct Surroundings {
     pub import_from: Option<PathBuf>,
     /// What it reads.
     pub stdin: Stdin,
+    /// Where it writes.
+    pub output: Output,
 }
 
 impl Surroundings {
@@ -48,16 +50,18 @@ impl Surroundings {
             folder: None,
             import_from: None,
             stdin: Stdin::Null,
+            output: Output::Frames,
         }
     }
 
     /// A program finds what it would find without pyrun: the current folder, its neighbours, and
-    /// standard input.
-    pub fn program(folder: &Path, script: &Path) -> Self {
+    /// the standard streams, unless its output is wanted as frames.
+    pub fn program(folder: &Path, script: &Path, output: Output) -> Self {
         Self {
             folder: Some(folder.to_owned()),
             import_from: folder.join(script).parent().map(Path::to_owned),
             stdin: Stdin::Inherit,
+            output,
         }
     }
 }
@@ -127,6 +131,7 @@ impl Runner {
                 .as_deref()
                 .map_or(Folder::Fresh(&fresh), Folder::At),
             stdin: surroundings.stdin,
+            output: surroundings.output,
             import_from: surroundings.import_from.as_deref(),
         };
         let mut outcome = worker.run(&job, frames, interrupt).await;

@@ -113,6 +113,21 @@ if __name__ == '__main__':
 }
 
 #[test]
+fn a_program_s_output_is_its_own_byte_by_byte() {
+    let world = World::new();
+    world.context.write(
+        "bytes.py",
+        "import sys\nsys.stdout.buffer.write(bytes(range(256)))\n",
+    );
+    let output = world
+        .context
+        .command(["run", "bytes.py"])
+        .output()
+        .expect("it runs");
+    assert_eq!(output.stdout, (0..=255).collect::<Vec<u8>>());
+}
+
+#[test]
 fn a_program_keeps_the_user_s_environment_and_a_function_does_not() {
     let world = World::new();
     let context = world

@@ -62,6 +62,8 @@ pub struct Job<'a> {
     pub folder: Folder<'a>,
     /// What it reads.
     pub stdin: Stdin,
+    /// Where it writes.
+    pub output: Output,
     /// A folder that comes first on `sys.path`: a local program's own.
     pub import_from: Option<&'a Path>,
 }
@@ -74,6 +76,15 @@ pub enum Folder<'a> {
     Fresh(&'a Path),
     /// This folder, which is the user's, with the user's own `HOME` and `TMPDIR`.
     At(&'a Path),
+}
+
+/// Where a run's standard output and standard error go.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Output {
+    /// Into `log` frames, line by line.
+    Frames,
+    /// To those of this process, byte by byte: a terminal stays one.
+    Inherit,
 }
 
 /// What a run reads from its standard input.

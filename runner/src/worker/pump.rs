@@ -83,14 +83,14 @@ impl<'a> Pump<'a> {
             frames,
             began,
             stdout: Output {
-                reader: Some(streams.stdout),
+                reader: streams.stdout,
                 chunk: chunk(),
                 lines: Lines::default(),
                 opened: None,
                 stream: Stream::Stdout,
             },
             stderr: Output {
-                reader: Some(streams.stderr),
+                reader: streams.stderr,
                 chunk: chunk(),
                 lines: Lines::default(),
                 opened: None,

@@ -15,7 +15,7 @@ use tokio::net::UnixStream;
 use tokio::process::{Child, ChildStderr, ChildStdout, Command};
 
 use super::ending::Exit;
-use super::{Job, Stdin, keeper};
+use super::{Job, Output, Stdin, keeper};
 
 /// What Python is told to execute: its own package, which takes the place of the current folder
 /// on `sys.path`, then the run.
@@ -32,8 +32,8 @@ pub(super) struct Warden {
 
 /// What the user's code writes.
 pub(super) struct Streams {
-    pub(super) stdout: ChildStdout,
-    pub(super) stderr: ChildStderr,
+    pub(super) stdout: Option<ChildStdout>,
+    pub(super) stderr: Option<ChildStderr>,
 }
 
 impl Warden {
@@ -59,14 +59,12 @@ impl Warden {
                 Stdin::Null => Stdio::null(),
                 Stdin::Inherit => Stdio::inherit(),
             })
-            .stdout(Stdio::piped())
-            .stderr(Stdio::piped());
+            .stdout(stream(job.output))
+            .stderr(stream(job.output));
         let fds = (theirs.as_raw_fd(), worker_wire.as_raw_fd());
         before_exec(&mut command, move || keeper::stand_between(fds.0, fds.1));
         let mut child = command.spawn()?;
-        let (Some(stdout), Some(stderr)) = (child.stdout.take(), child.stderr.take()) else {
-            return Err(io::Error::other("the pipes of a new process are missing"));
-        };
+        let (stdout, stderr) = (child.stdout.take(), child.stderr.take());
         Ok((
             Self {
                 child,
@@ -117,6 +115,13 @@ impl Warden {
                 .then(|| i32::try_from(number(status)).unwrap_or(libc::SIGKILL)),
             peak_bytes: number(peak).saturating_mul(1024),
         }
+    }
+}
+
+fn stream(output: Output) -> Stdio {
+    match output {
+        Output::Frames => Stdio::piped(),
+        Output::Inherit => Stdio::inherit(),
     }
 }
 

@@ -8,7 +8,7 @@ use serde_json::json;
 use tokio::sync::{mpsc, watch};
 
 use super::support::{call, program, python, run, worker};
-use crate::worker::{Folder, Job, Stdin};
+use crate::worker::{Folder, Job, Output, Stdin};
 
 fn script(name: &str) -> String {
     let path = format!("{}/../tests/scripts/{name}.py", env!("CARGO_MANIFEST_DIR"));
@@ -66,6 +66,7 @@ async fn a_dropped_run_is_killed() {
         request: &request,
         folder: Folder::Fresh(scratch.path()),
         stdin: Stdin::Null,
+        output: Output::Frames,
         import_from: None,
     };
     let (sender, mut receiver) = mpsc::channel(16);
@@ -155,6 +156,7 @@ except KeyboardInterrupt:
         request: &request,
         folder: Folder::At(scratch.path()),
         stdin: Stdin::Null,
+        output: Output::Frames,
         import_from: None,
     };
     let (sender, mut receiver) = mpsc::channel(16);
@@ -317,6 +319,7 @@ async fn a_listener_that_does_not_listen_holds_the_writer_but_not_the_clock() {
         request: &request,
         folder: Folder::Fresh(scratch.path()),
         stdin: Stdin::Null,
+        output: Output::Frames,
         import_from: None,
     };
     let (sender, mut receiver) = mpsc::channel(4);

@@ -5,7 +5,7 @@ use pyrun_core::{Code, Phase};
 use serde_json::{Value, json};
 
 use super::support::{call, python, pythons, run, run_job, run_with};
-use crate::worker::{Folder, Job, Stdin};
+use crate::worker::{Folder, Job, Output, Stdin};
 
 #[tokio::test]
 async fn a_function_returns_its_value() {
@@ -276,6 +276,7 @@ def f():
             request: &request,
             folder: Folder::Fresh(scratch.path()),
             stdin: Stdin::Null,
+            output: Output::Frames,
             import_from: None,
         })
         .await;

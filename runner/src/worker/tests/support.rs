@@ -8,7 +8,7 @@ use pyrun_core::{Fault, Sha256};
 use serde_json::Value;
 use tokio::sync::{mpsc, watch};
 
-use crate::worker::{Folder, Job, Outcome, Stdin, Worker};
+use crate::worker::{Folder, Job, Outcome, Output, Stdin, Worker};
 
 /// The interpreter that tests run with: the newest on this machine that can be asked.
 pub(super) fn python() -> &'static Path {
@@ -179,6 +179,7 @@ pub(super) async fn run_in(python: &Path, request: &RunRequest, folder: Option<&
         request,
         folder: folder.map_or(Folder::Fresh(scratch.path()), Folder::At),
         stdin: Stdin::Null,
+        output: Output::Frames,
         import_from: folder,
     })
     .await;
