@@ -7,8 +7,8 @@ use pyrun_core::protocol::Frame;
 use serde_json::json;
 use tokio::sync::{mpsc, watch};
 
-use super::support::{call, program, python, run, worker};
-use crate::worker::{Folder, Job, Output, Stdin};
+use super::support::{call, job_in, program, python, run, worker};
+use crate::worker::Folder;
 
 fn script(name: &str) -> String {
     let path = format!("{}/../tests/scripts/{name}.py", env!("CARGO_MANIFEST_DIR"));
@@ -59,16 +59,7 @@ async fn an_end_kills_every_descendant() {
 async fn a_dropped_run_is_killed() {
     let scratch = tempfile::tempdir().expect("a folder");
     let request = call(&script("descendants"), vec![json!(true)]);
-    let job = Job {
-        python: python(),
-        site: None,
-        pth: false,
-        request: &request,
-        folder: Folder::Fresh(scratch.path()),
-        stdin: Stdin::Null,
-        output: Output::Frames,
-        import_from: None,
-    };
+    let job = job_in(python(), &request, Folder::Fresh(scratch.path()));
     let (sender, mut receiver) = mpsc::channel(16);
     let (_keep, interrupt) = watch::channel(false);
     let mut ids = Vec::new();
@@ -149,16 +140,7 @@ except KeyboardInterrupt:
     print('cleaned up')";
     let scratch = tempfile::tempdir().expect("a folder");
     let request = program(source, &[]);
-    let job = Job {
-        python: python(),
-        site: None,
-        pth: false,
-        request: &request,
-        folder: Folder::At(scratch.path()),
-        stdin: Stdin::Null,
-        output: Output::Frames,
-        import_from: None,
-    };
+    let job = job_in(python(), &request, Folder::At(scratch.path()));
     let (sender, mut receiver) = mpsc::channel(16);
     let (stop, interrupt) = watch::channel(false);
     let listen = async {
@@ -312,16 +294,7 @@ async fn a_listener_that_does_not_listen_holds_the_writer_but_not_the_clock() {
     let scratch = tempfile::tempdir().expect("a folder");
     let mut request = call("def f():\n    while True: print('x' * 1000)", vec![]);
     request.limits.timeout_ms = Some(700);
-    let job = Job {
-        python: python(),
-        site: None,
-        pth: false,
-        request: &request,
-        folder: Folder::Fresh(scratch.path()),
-        stdin: Stdin::Null,
-        output: Output::Frames,
-        import_from: None,
-    };
+    let job = job_in(python(), &request, Folder::Fresh(scratch.path()));
     let (sender, mut receiver) = mpsc::channel(4);
     let (_keep, interrupt) = watch::channel(false);
     let listen = async {

@@ -169,18 +169,27 @@ pub(super) async fn run_with(python: &Path, request: &RunRequest) -> Ran {
     run_in(python, request, None).await
 }
 
-/// Makes a run, in a fresh folder or in a given one.
-pub(super) async fn run_in(python: &Path, request: &RunRequest, folder: Option<&Path>) -> Ran {
-    let scratch = tempfile::tempdir().expect("a folder");
-    let ran = run_job(&Job {
+/// A run of a script without requirements, which reads nothing and writes into frames.
+pub(super) fn job_in<'a>(python: &'a Path, request: &'a RunRequest, folder: Folder<'a>) -> Job<'a> {
+    Job {
         python,
         site: None,
         pth: false,
         request,
-        folder: folder.map_or(Folder::Fresh(scratch.path()), Folder::At),
+        folder,
         stdin: Stdin::Null,
         output: Output::Frames,
+        import_from: None,
+    }
+}
+
+/// Makes a run, in a fresh folder or in a given one.
+pub(super) async fn run_in(python: &Path, request: &RunRequest, folder: Option<&Path>) -> Ran {
+    let scratch = tempfile::tempdir().expect("a folder");
+    let place = folder.map_or(Folder::Fresh(scratch.path()), Folder::At);
+    let ran = run_job(&Job {
         import_from: folder,
+        ..job_in(python, request, place)
     })
     .await;
     let left: Vec<_> = fs_err::read_dir(scratch.path()).expect("lists").collect();
