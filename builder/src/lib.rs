@@ -1,8 +1,9 @@
 //! Requirements to a lock, a lock to a bundle.
 //!
-//! In: a [`Request`] or a [`Lock`], an index, a store. Out: a published bundle.
+//! In: a [`Request`] or a [`Lock`], an index, a store. Out: a published bundle; asked over the wire, frames.
 //! Never: runs a package's code; trusts a byte before its hash is checked; publishes half a bundle.
 
+mod answer;
 pub mod bytecode;
 pub mod fetch;
 pub mod index;

@@ -5,9 +5,9 @@
 
 use std::sync::Arc;
 
-use pyrun_builder::{Builder, Locked};
-use pyrun_core::protocol::{BuildRequest, Frame, Goal, PROTOCOL, RunRequest};
-use pyrun_core::{Event, Events, Fault, Lock, LockHash};
+use pyrun_builder::Builder;
+use pyrun_core::LockHash;
+use pyrun_core::protocol::{BuildRequest, Frame, PROTOCOL, RunRequest};
 use pyrun_runner::interpreter::Interpreter;
 use pyrun_runner::{Runner, Surroundings};
 use tokio::sync::{mpsc, watch};
@@ -50,11 +50,10 @@ impl Transport for Local {
         let interpreter = self.interpreter.clone();
         Answer::new(async move |lines| {
             hello(&lines).await;
-            let last = match build(&builder, &interpreter, request, &lines).await {
-                Ok(built) => built,
-                Err(fault) => Frame::Fault(fault),
-            };
-            let _ = lines.send(last.to_line()).await;
+            let (frames, mut spoken) = mpsc::channel::<Frame>(64);
+            let compiler = background::compiler(&interpreter);
+            let work = async move { builder.answer(request, &compiler, &frames).await };
+            tokio::join!(work, pass_on(&mut spoken, &lines));
         })
     }
 
@@ -107,64 +106,4 @@ async fn hello(lines: &mpsc::Sender<String>) {
         version: env!("CARGO_PKG_VERSION").to_owned(),
     };
     let _ = lines.send(hello.to_line()).await;
-}
-
-/// Builds, passing on what the builder says, and gives the last frame.
-async fn build(
-    builder: &Builder,
-    interpreter: &Interpreter,
-    request: BuildRequest,
-    lines: &mpsc::Sender<String>,
-) -> Result<Frame, Fault> {
-    let (sender, mut spoken) = mpsc::unbounded_channel::<Event>();
-    let work = async move {
-        let tell = move |event| {
-            // Nobody listens any more only when the question was taken back.
-            let _ = sender.send(event);
-        };
-        steps(builder, interpreter, request, &tell).await
-    };
-    let pass_on = async {
-        while let Some(event) = spoken.recv().await {
-            if lines.send(Frame::Phase(event).to_line()).await.is_err() {
-                return;
-            }
-        }
-    };
-    let (built, ()) = tokio::join!(work, pass_on);
-    built
-}
-
-async fn steps(
-    builder: &Builder,
-    interpreter: &Interpreter,
-    request: BuildRequest,
-    events: Events<'_>,
-) -> Result<Frame, Fault> {
-    let locked = match &request.pylock {
-        Some(text) => Locked {
-            lock: Lock::from_toml(text, Some(&request.request.target))?,
-            remembered: true,
-        },
-        None => {
-            builder
-                .lock(&request.request, request.freshness, events)
-                .await?
-        }
-    };
-    let record = match request.goal {
-        Goal::Lock => None,
-        Goal::Bundle | Goal::Bytecode => Some(builder.bundle(&locked.lock, events).await?),
-    };
-    if let (Goal::Bytecode, Some(record)) = (request.goal, &record) {
-        builder
-            .bytecode(record, &background::compiler(interpreter), events)
-            .await?;
-    }
-    Ok(Frame::Built {
-        lock: locked.lock.hash(),
-        pylock: locked.lock.to_toml(),
-        record: record.map(Box::new),
-        remembered: locked.remembered,
-    })
 }

@@ -1,6 +1,6 @@
 //! Golden messages: what was sent once must be understood for ever.
 
-use pyrun_core::protocol::{BuildRequest, Frame, RunRequest};
+use pyrun_core::protocol::{Ask, BuildRequest, Frame, RunRequest};
 use serde_json::Value;
 
 fn golden(name: &str) -> String {
@@ -27,7 +27,16 @@ fn every_frame_reads_and_writes_as_it_did() {
         types.insert(value["type"].as_str().expect("a type").to_owned());
     }
     let all = [
-        "built", "fault", "hello", "log", "phase", "report", "result", "yield",
+        "built",
+        "described",
+        "fault",
+        "hello",
+        "log",
+        "phase",
+        "report",
+        "result",
+        "stored",
+        "yield",
     ];
     assert_eq!(
         types.into_iter().collect::<Vec<_>>(),
@@ -48,4 +57,11 @@ fn requests_read_and_write_as_they_did() {
     assert_round_trip::<BuildRequest>(&golden("build-request.json"), true);
     assert_round_trip::<RunRequest>(&golden("run-function.json"), true);
     assert_round_trip::<RunRequest>(&golden("run-program.json"), true);
+}
+
+#[test]
+fn questions_to_a_deployed_function_read_and_write_as_they_did() {
+    for line in golden("asks.jsonl").lines() {
+        assert_round_trip::<Ask>(line, true);
+    }
 }

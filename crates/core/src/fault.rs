@@ -256,6 +256,24 @@ codes! {
     RUN_OUTPUT "run.output" Failed "the function's result is larger than its limit";
     RUN_PROTOCOL "run.protocol" Infrastructure "the worker said something that is no frame";
     RUN_INTERRUPTED "run.interrupted" Interrupted "the run was interrupted";
+    RUN_COST "run.cost" Invalid "the run would cost more than `--max-cost` allows";
+    STORE_MISSING "store.missing" Infrastructure "the store's bucket is not there";
+    REMOTE_UNKNOWN "remote.unknown" Usage "no remote of that name is set up";
+    REMOTE_CREDENTIALS "remote.credentials" Infrastructure "there are no AWS credentials, or they are not valid any more";
+    REMOTE_DENIED "remote.denied" Infrastructure "AWS does not permit it";
+    REMOTE_REGION "remote.region" Infrastructure "no AWS region is set, or what is asked for lies in another one";
+    REMOTE_NO_STACK "remote.no-stack" Infrastructure "nothing is deployed under that name";
+    REMOTE_SKEW "remote.version-skew" Infrastructure "the command and the deployed functions do not speak the same protocol";
+    REMOTE_UNREACHABLE "remote.unreachable" Infrastructure "AWS does not answer";
+    REMOTE_THROTTLED "remote.throttled" Infrastructure "AWS asks to slow down, and waiting did not help";
+    REMOTE_START "remote.start" Infrastructure "the deployed function does not start";
+    REMOTE_CRASHED "remote.crashed" Infrastructure "the deployed function ended before its answer did";
+    REMOTE_CUT "remote.cut" Infrastructure "the connection ended before the answer did";
+    REMOTE_PAYLOAD "remote.payload" Infrastructure "a request or an answer is larger than what can be sent";
+    REMOTE_QUOTA "remote.quota" Infrastructure "the account's quotas or the function's size are too small for what is asked";
+    REMOTE_FAILED "remote.failed" Infrastructure "AWS answers with an error that has no code of its own here";
+    DEPLOY_FAILED "deploy.failed" Infrastructure "a stack could not be made, changed or removed";
+    DEPLOY_REFUSED "deploy.refused" Usage "a change was not confirmed";
     INTERNAL "internal" Infrastructure "pyrun itself is wrong";
 }
 

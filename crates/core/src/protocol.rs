@@ -9,14 +9,62 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
+use crate::digest::Sha256;
 use crate::event::{Event, Phase};
 use crate::fault::Fault;
 use crate::lock::LockHash;
 use crate::manifest::BundleRecord;
 use crate::request::Request;
+use crate::target::Target;
 
 /// The protocol's number; the first frame of an answer carries the answering side's.
 pub const PROTOCOL: u32 = 1;
+
+/// What a deployed function is asked: one of these is its whole payload.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(tag = "ask", rename_all = "kebab-case")]
+pub enum Ask {
+    /// Who it is. Both functions answer, with `described`.
+    Describe,
+    /// A builder's work.
+    Build(Box<BuildRequest>),
+    /// A runner's work.
+    Run(Box<RunRequest>),
+    /// That a runner has a bundle at hand.
+    Prepare(PrepareRequest),
+    /// The question itself is in the store, being too large to be sent.
+    Stored {
+        /// The digest of its bytes, which names it in the catalog's requests.
+        sha256: Sha256,
+    },
+}
+
+/// What a runner is asked to do ahead of a bundle's first run.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct PrepareRequest {
+    /// [`PROTOCOL`] of the asking side.
+    pub protocol: u32,
+    /// The bundle.
+    pub lock: LockHash,
+    /// How long the answer takes at least, in milliseconds: several questions that are held at
+    /// once reach as many environments.
+    #[serde(default)]
+    pub hold_ms: u64,
+}
+
+/// What a deployed function is.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Description {
+    /// What bundles for it are built for.
+    pub target: Target,
+    /// Its memory in bytes.
+    pub memory_bytes: u64,
+    /// Bytes of its disk that bundles may take.
+    pub disk_bytes: u64,
+    /// How long one call may take, in milliseconds; 0 where it is not known.
+    #[serde(default)]
+    pub timeout_ms: u64,
+}
 
 /// What a builder is asked to do: make sure that the bundle of these requirements is published.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -144,6 +192,8 @@ pub enum Frame {
         /// Its version.
         version: String,
     },
+    /// What the answering side is, when it was asked.
+    Described(Description),
     /// Something happened on the way.
     Phase(Event),
     /// A line that the user's code wrote.
@@ -181,6 +231,13 @@ pub enum Frame {
         /// The value.
         value: Value,
     },
+    /// A frame that is too large to be sent: it is in the store, and stands in the answer here.
+    Stored {
+        /// The digest of its line, which names it in the catalog's replies.
+        sha256: Sha256,
+        /// Its size in bytes.
+        size: u64,
+    },
     /// What failed.
     Fault(Fault),
     /// What it cost; always last.
@@ -205,7 +262,7 @@ pub enum Stream {
 }
 
 /// What a run cost.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 #[serde(default)]
 pub struct Report {
     /// What each phase took.
@@ -216,9 +273,32 @@ pub struct Report {
     pub peak_memory_bytes: u64,
     /// Whether Python started fresh or was warm.
     pub start: StartKind,
+    /// What it costs in money, where it does.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub cost: Option<Cost>,
     /// Notes for the user, such as a layer of the sandbox that could not be had.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub notes: Vec<String>,
+}
+
+/// What a remote run costs, as far as the caller can tell.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct Cost {
+    /// Milliseconds that are billed.
+    pub billed_ms: u64,
+    /// The function's memory in MB (2^20 bytes), which is billed for that long.
+    pub memory_mb: u64,
+    /// GB-seconds: the product of the two.
+    pub gb_seconds: f64,
+    /// Calls of a function.
+    pub requests: u64,
+    /// Bytes of the answer.
+    pub bytes: u64,
+    /// The estimate in US dollars, by the prices of `prices`.
+    pub usd: f64,
+    /// The date of the price table, such as `2026-11-01`.
+    pub prices: String,
 }
 
 /// What a phase took.

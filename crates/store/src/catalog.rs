@@ -52,6 +52,26 @@ pub fn lease_generation(lock: &LockHash, generation: u32) -> Key {
     }
 }
 
+/// A question that is too large to be sent to a deployed function.
+pub fn request(sha256: &Sha256) -> Key {
+    key(&format!("v1/requests/{sha256}"))
+}
+
+/// A frame that is too large to be sent back from a deployed function.
+pub fn reply(sha256: &Sha256) -> Key {
+    key(&format!("v1/replies/{sha256}"))
+}
+
+/// The zip of a deployed function's own program.
+pub fn code(sha256: &Sha256) -> Key {
+    key(&format!("v1/code/{sha256}.zip"))
+}
+
+/// The policy that deployed functions hold to.
+pub fn policy(sha256: &Sha256) -> Key {
+    key(&format!("v1/policies/{sha256}.toml"))
+}
+
 /// The prefix of all bundles.
 pub const BUNDLES: &str = "v1/bundles/";
 /// The prefix of all locks.
@@ -60,5 +80,11 @@ pub const LOCKS: &str = "v1/locks/";
 pub const WHEELS: &str = "v1/wheels/";
 /// The prefix of all bytecode archives.
 pub const BYTECODE: &str = "v1/bytecode/";
+/// The prefix of all questions that were too large to be sent.
+pub const REQUESTS: &str = "v1/requests/";
+/// The prefix of all frames that were too large to be sent back.
+pub const REPLIES: &str = "v1/replies/";
+/// The prefix of all deployed functions' programs.
+pub const CODE: &str = "v1/code/";
 /// The prefix of all leases.
 pub const LEASES: &str = "v1/leases/";

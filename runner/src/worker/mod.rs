@@ -269,6 +269,7 @@ impl Worker {
                 micros: micros_since(began),
                 peak_memory_bytes: exit.peak_bytes,
                 start: StartKind::Fresh,
+                cost: None,
                 notes,
             },
         })

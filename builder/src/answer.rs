@@ -1,0 +1,70 @@
+//! A question of the wire to the frames of its answer.
+//!
+//! In: a [`BuildRequest`]. Out: frames, `built` or `fault` last. Never: knows how
+//! frames travel.
+
+use pyrun_core::protocol::{BuildRequest, Frame, Goal};
+use pyrun_core::{Event, Events, Fault, Lock};
+use tokio::sync::mpsc;
+
+use crate::bytecode::Compiler;
+use crate::{Builder, Locked};
+
+impl Builder {
+    /// Builds what is asked for and says all of it in frames.
+    pub async fn answer(
+        &self,
+        request: BuildRequest,
+        compiler: &Compiler,
+        frames: &mpsc::Sender<Frame>,
+    ) {
+        let (sender, mut spoken) = mpsc::unbounded_channel::<Event>();
+        let work = async move {
+            let tell = move |event| {
+                // Nobody listens any more only when the question was taken back.
+                let _ = sender.send(event);
+            };
+            self.built(request, compiler, &tell).await
+        };
+        let pass_on = async {
+            while let Some(event) = spoken.recv().await {
+                if frames.send(Frame::Phase(event)).await.is_err() {
+                    return;
+                }
+            }
+        };
+        let (built, ()) = tokio::join!(work, pass_on);
+        let _ = frames.send(built.unwrap_or_else(Frame::Fault)).await;
+    }
+
+    async fn built(
+        &self,
+        request: BuildRequest,
+        compiler: &Compiler,
+        events: Events<'_>,
+    ) -> Result<Frame, Fault> {
+        let locked = match &request.pylock {
+            Some(text) => Locked {
+                lock: Lock::from_toml(text, Some(&request.request.target))?,
+                remembered: true,
+            },
+            None => {
+                self.lock(&request.request, request.freshness, events)
+                    .await?
+            }
+        };
+        let record = match request.goal {
+            Goal::Lock => None,
+            Goal::Bundle | Goal::Bytecode => Some(self.bundle(&locked.lock, events).await?),
+        };
+        if let (Goal::Bytecode, Some(record)) = (request.goal, &record) {
+            self.bytecode(record, compiler, events).await?;
+        }
+        Ok(Frame::Built {
+            lock: locked.lock.hash(),
+            pylock: locked.lock.to_toml(),
+            record: record.map(Box::new),
+            remembered: locked.remembered,
+        })
+    }
+}

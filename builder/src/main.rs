@@ -1,0 +1,3 @@
+//! The builder as a deployed function.
+
+fn main() {}

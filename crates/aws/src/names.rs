@@ -1,0 +1,68 @@
+//! The names that `infra/template.yaml`, the functions and the command share.
+//!
+//! A test holds the template to them.
+
+/// The variable that tells a function its store, as `s3://BUCKET/PREFIX`.
+pub const STORE: &str = "PYRUN_STORE";
+/// The variable that tells a function the digest of its policy; empty for none.
+pub const POLICY: &str = "PYRUN_POLICY";
+/// The variable that names a function's Python where it is not the managed runtime's own.
+pub const PYTHON: &str = "PYRUN_PYTHON";
+/// The variable that names the folder for all that a function keeps between calls.
+pub const CACHE: &str = "PYRUN_CACHE_DIR";
+
+/// Where a managed runtime of AWS Lambda keeps its Python.
+pub const MANAGED_PYTHON: &str = "/var/lang/bin/python3";
+/// Where a function may write.
+pub const FUNCTION_CACHE: &str = "/tmp/pyrun";
+
+/// The stack that `pyrun deploy` makes when none is named.
+pub const DEFAULT_STACK: &str = "pyrun";
+/// The Python versions that a stack has functions for.
+pub const PYTHONS: &[&str] = &["3.12", "3.13", "3.14"];
+
+/// The stack's output that holds the store, as `s3://BUCKET/PREFIX`.
+pub const OUTPUT_STORE: &str = "Store";
+/// The stack's output that holds the version of the deployed functions.
+pub const OUTPUT_VERSION: &str = "Version";
+
+/// The logical name of a version's builder, and of the output that holds the function's name:
+/// `Builder312` for `3.12`.
+pub fn builder(python: &str) -> String {
+    format!("Builder{}", python.replace('.', ""))
+}
+
+/// The logical name of a version's runner, and of the output that holds the function's name.
+pub fn runner(python: &str) -> String {
+    format!("Runner{}", python.replace('.', ""))
+}
+
+/// The parameters of the template.
+pub mod parameter {
+    /// The key of the builder's program in the stack's bucket; empty for a stack of the bucket alone.
+    pub const BUILDER_CODE: &str = "BuilderCode";
+    /// The key of the runner's program, likewise.
+    pub const RUNNER_CODE: &str = "RunnerCode";
+    /// The version of both programs.
+    pub const VERSION: &str = "Version";
+    /// The prefix of every key in the bucket; empty or with a slash at its end.
+    pub const PREFIX: &str = "Prefix";
+    /// `x86_64` or `arm64`.
+    pub const ARCHITECTURE: &str = "Architecture";
+    /// The digest of the policy in the store; empty for none.
+    pub const POLICY: &str = "Policy";
+    /// A runner's memory in MB.
+    pub const MEMORY: &str = "RunnerMemory";
+    /// A builder's memory in MB.
+    pub const BUILDER_MEMORY: &str = "BuilderMemory";
+    /// A function's disk in MB.
+    pub const STORAGE: &str = "Storage";
+    /// How long a run may take, in seconds.
+    pub const TIMEOUT: &str = "Timeout";
+    /// How many runs there are at once at most; empty for the account's own limit.
+    pub const CONCURRENCY: &str = "Concurrency";
+    /// The subnets of the functions; empty for no VPC.
+    pub const SUBNETS: &str = "Subnets";
+    /// Their security groups.
+    pub const SECURITY_GROUPS: &str = "SecurityGroups";
+}

@@ -1,0 +1,3 @@
+//! The runner as a deployed function.
+
+fn main() {}
