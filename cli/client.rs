@@ -110,7 +110,11 @@ impl<'a> Client<'a> {
             Err(fault)
                 if fault.code == Code::BUNDLE_MISSING || fault.code == Code::BUNDLE_CORRUPT =>
             {
-                let built = self.build(requirements).await?;
+                let doubted = BuildRequest {
+                    doubt: true,
+                    ..requirements
+                };
+                let built = self.build(doubted).await?;
                 self.call(request(built.lock), output).await
             }
             _ => Ok(outcome),

@@ -106,6 +106,7 @@ impl Session {
             pylock,
             freshness: self.resolving.freshness,
             goal,
+            doubt: false,
         })
     }
 }

@@ -53,6 +53,9 @@ impl Builder {
                     .await?
             }
         };
+        if request.doubt {
+            self.check(&locked.lock.hash(), events).await?;
+        }
         let record = match request.goal {
             Goal::Lock => None,
             Goal::Bundle | Goal::Bytecode => Some(self.bundle(&locked.lock, events).await?),

@@ -5,6 +5,7 @@
 
 mod answer;
 pub mod bytecode;
+mod doubt;
 pub mod fetch;
 pub mod index;
 pub mod install;

@@ -77,6 +77,15 @@ impl Runner {
         }
     }
 
+    /// Unpacks with about this much memory, in bytes, at most.
+    #[must_use]
+    pub fn with_memory(self, memory: u64) -> Self {
+        Self {
+            warm: self.warm.with_memory(memory),
+            ..self
+        }
+    }
+
     /// Makes a run and says all of it in frames: last `result` or `fault`, then `report`.
     /// A `true` from `interrupt` ends it as Ctrl-C does.
     pub async fn run(

@@ -3,14 +3,14 @@
 use std::sync::Mutex;
 use std::time::Duration;
 
-use pyrun_core::{Arch, LockedWheel, Os, PythonVersion, Target, WheelFilename};
+use pyrun_core::LockedWheel;
 use pyrun_kit::{Failure, IndexFile, IndexServer, MetadataFile, Packages, Wheel};
 use pyrun_store::MemoryStore;
 use tempfile::TempDir;
 
 use super::*;
 use crate::index::Source as _;
-use crate::index::testing::{World, large_wheel, only, project, wheel};
+use crate::index::testing::{World, large_wheel, locked, only, project, target, wheel};
 
 /// Twice of what makes a broken attempt count as progress.
 const LARGE: usize = 2 << 20;
@@ -107,36 +107,6 @@ impl From<Refused> for Fault {
     fn from(_: Refused) -> Self {
         Self::new(Code::WHEEL_RECORD, "the record is wrong")
     }
-}
-
-fn target() -> Target {
-    Target {
-        python: "3.12.1".parse::<PythonVersion>().expect("a version"),
-        free_threaded: false,
-        os: Os::Glibc {
-            major: 2,
-            minor: 36,
-        },
-        arch: Arch::X86_64,
-    }
-}
-
-fn locked(wheel: &Wheel, server: &IndexServer) -> (pyrun_core::PackageName, LockedPackage) {
-    let filename: WheelFilename = wheel.filename.parse().expect("a wheel's name");
-    let package = LockedPackage {
-        version: filename.version().clone(),
-        wheel: LockedWheel {
-            url: server.file_url(&wheel.filename),
-            sha256: wheel.sha256,
-            size: Some(wheel.bytes.len() as u64),
-            upload_time: None,
-            filename: filename.clone(),
-        },
-        index: server.url(),
-        requires_python: None,
-        dependencies: Vec::new(),
-    };
-    (filename.name().clone(), package)
 }
 
 #[tokio::test]

@@ -6,7 +6,7 @@
 use std::time::Duration;
 
 use pep508_rs::PackageName;
-use pyrun_core::Fault;
+use pyrun_core::{Arch, Fault, LockedPackage, LockedWheel, Os, Target, WheelFilename};
 use pyrun_kit::{IndexServer, Wheel, WheelBuilder};
 use tempfile::TempDir;
 
@@ -96,4 +96,36 @@ pub(crate) fn large_wheel(project: &str, size: usize) -> Wheel {
             noise.take(size).collect::<Vec<u8>>(),
         )
         .build()
+}
+
+/// What the tests' locks are for.
+pub(crate) fn target() -> Target {
+    Target {
+        python: "3.12.1".parse().expect("a version"),
+        free_threaded: false,
+        os: Os::Glibc {
+            major: 2,
+            minor: 36,
+        },
+        arch: Arch::X86_64,
+    }
+}
+
+/// A wheel as a lock names it.
+pub(crate) fn locked(wheel: &Wheel, server: &IndexServer) -> (PackageName, LockedPackage) {
+    let filename: WheelFilename = wheel.filename.parse().expect("a wheel's name");
+    let package = LockedPackage {
+        version: filename.version().clone(),
+        wheel: LockedWheel {
+            url: server.file_url(&wheel.filename),
+            sha256: wheel.sha256,
+            size: Some(wheel.bytes.len() as u64),
+            upload_time: None,
+            filename: filename.clone(),
+        },
+        index: server.url(),
+        requires_python: None,
+        dependencies: Vec::new(),
+    };
+    (filename.name().clone(), package)
 }

@@ -82,6 +82,10 @@ pub struct BuildRequest {
     /// Whether the bundle is wanted, or the lock alone.
     #[serde(default)]
     pub goal: Goal,
+    /// Whether the bundle was found damaged: one that is published already is read whole and
+    /// checked before it is the answer.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub doubt: bool,
 }
 
 /// Whether a remembered lock answers a request.

@@ -13,9 +13,6 @@ use super::error::UnpackError;
 use super::extract::{self, Batch, Extractor, Source, Target};
 use super::plan::Plan;
 
-/// Bytes of segments and files that are in memory at a time. One member that is larger is
-/// handled alone.
-const BUDGET: u64 = 256 << 20;
 const MOST_THREADS: usize = 16;
 
 /// How far an unpacking is, and whether it is still wanted.
@@ -27,15 +24,17 @@ pub(super) struct Progress {
     pub(super) stopped: AtomicBool,
 }
 
-/// Unpacks a whole plan from one source.
+/// Unpacks a whole plan from one source. `budget` is how many bytes of segments and files are in
+/// memory at a time; one member that is larger is handled alone.
 pub(super) fn unpack(
     plan: &Plan,
     source: &Source<'_>,
     target: &Target<'_>,
+    budget: u64,
     progress: &Progress,
 ) -> Result<(), UnpackError> {
     extract::make_folders(plan, target.root)?;
-    let crew = Crew::new(plan, source, target, progress);
+    let crew = Crew::new(plan, source, target, budget, progress);
     let threads = thread::available_parallelism()
         .map_or(2, std::num::NonZero::get)
         .min(MOST_THREADS);
@@ -56,6 +55,8 @@ struct Crew<'a> {
     plan: &'a Plan,
     source: &'a Source<'a>,
     target: &'a Target<'a>,
+    /// Bytes.
+    budget: u64,
     progress: &'a Progress,
     queue: Mutex<Queue>,
     changed: Condvar,
@@ -82,6 +83,7 @@ impl<'a> Crew<'a> {
         plan: &'a Plan,
         source: &'a Source<'a>,
         target: &'a Target<'a>,
+        budget: u64,
         progress: &'a Progress,
     ) -> Self {
         let mut unverified: Vec<usize> = (0..plan.shares.len()).collect();
@@ -91,6 +93,7 @@ impl<'a> Crew<'a> {
             plan,
             source,
             target,
+            budget,
             progress,
             queue: Mutex::new(Queue {
                 unverified,
@@ -127,7 +130,7 @@ impl<'a> Crew<'a> {
                     let done = &self.progress.done;
                     done.fetch_add(batch.unpacked, Ordering::Relaxed);
                     let mut queue = self.lock();
-                    queue.memory -= batch.memory.min(BUDGET);
+                    queue.memory -= batch.memory.min(self.budget);
                     if let Err(error) = result {
                         queue.fail(error);
                     }
@@ -147,8 +150,11 @@ impl<'a> Crew<'a> {
             if queue.failed.is_some() {
                 return None;
             }
-            let wanted = queue.batches.front().map(|batch| batch.memory.min(BUDGET));
-            if let Some(memory) = wanted.filter(|memory| queue.memory + memory <= BUDGET) {
+            let wanted = queue
+                .batches
+                .front()
+                .map(|batch| batch.memory.min(self.budget));
+            if let Some(memory) = wanted.filter(|memory| queue.memory + memory <= self.budget) {
                 queue.memory += memory;
                 return queue.batches.pop_front().map(Task::Write);
             }

@@ -35,6 +35,9 @@ use plan::Plan;
 
 /// Where the runner keeps its notes in an unpacked bundle; no bundle may hold the name.
 pub const NOTES: &str = ".pyrun";
+/// Bytes of memory that unpacking one bundle takes at most, where nothing else is said; one file
+/// that is larger is handled alone.
+pub const MEMORY: u64 = 256 << 20;
 /// Bytes: no companion is larger.
 const LARGEST_COMPANION: u64 = 4 << 30;
 
@@ -86,11 +89,13 @@ impl Unpacked {
 }
 
 /// Unpacks a bundle into `root`, an empty folder that nobody else writes. Its lock and manifest
-/// go to [`NOTES`] below it. On an error `root` holds a part of it.
+/// go to [`NOTES`] below it. On an error `root` holds a part of it. `memory` is about what it
+/// takes at most, in bytes.
 pub async fn unpack(
     source: BundleSource,
     record: &BundleRecord,
     root: &Path,
+    memory: u64,
     events: Events<'_>,
 ) -> Result<Unpacked, UnpackError> {
     match source {
@@ -103,7 +108,7 @@ pub async fn unpack(
                     file: &file,
                     start: 0,
                 };
-                bundle(&source, size, &copy, &root, progress)
+                bundle(&source, size, &copy, &root, memory, progress)
             };
             watch(task, record.manifest.unpacked, events).await
         }
@@ -114,13 +119,13 @@ pub async fn unpack(
                     bytes: &bytes,
                     start: 0,
                 };
-                bundle(&source, bytes.len() as u64, &copy, &root, progress)
+                bundle(&source, bytes.len() as u64, &copy, &root, memory, progress)
             };
             watch(task, record.manifest.unpacked, events).await
         }
         BundleSource::Store(store, key) => {
             let object = remote::Object { store, key };
-            remote::unpack(object, record, root, events).await
+            remote::unpack(object, record, root, memory, events).await
         }
     }
 }
@@ -166,6 +171,7 @@ fn bundle(
     size: u64,
     record: &BundleRecord,
     root: &Path,
+    memory: u64,
     progress: &Progress,
 ) -> Result<Unpacked, UnpackError> {
     if size != record.size {
@@ -179,7 +185,7 @@ fn bundle(
         place: Place::Fresh,
         magic: None,
     };
-    crew::unpack(&plan, source, &target, progress)?;
+    crew::unpack(&plan, source, &target, memory, progress)?;
     Unpacked::finish(&plan, root)
 }
 
@@ -214,7 +220,7 @@ fn companion(
         place,
         magic: Some(magic),
     };
-    crew::unpack(&plan, source, &target, &Progress::default())?;
+    crew::unpack(&plan, source, &target, MEMORY, &Progress::default())?;
     Unpacked::finish(&plan, root)
 }
 

@@ -22,10 +22,8 @@ use super::{Progress, StopOnDrop, Unpacked, blocking};
 const PIECE: u64 = 8 << 20;
 /// Reads under way at a time.
 const READS: usize = 16;
-/// Bytes: a larger segment goes through a file.
-const LARGEST_IN_MEMORY: u64 = 64 << 20;
-/// Mebibytes of segments on their way or being unpacked.
-const BUDGET: u32 = 256;
+/// A segment that takes more than this share of the memory goes through a file.
+const SHARE_IN_MEMORY: u64 = 4;
 
 /// An object of a store.
 #[derive(Debug, Clone)]
@@ -60,24 +58,32 @@ pub(super) async fn unpack(
     object: Object,
     record: &BundleRecord,
     root: &Path,
+    memory: u64,
     events: Events<'_>,
 ) -> Result<Unpacked, UnpackError> {
     let tail = object.get(plan::tail_range(record)?).await?;
     let plan = Arc::new(Plan::of_bundle(record, &tail)?);
     let folders = (plan.clone(), root.to_owned());
     blocking(move || extract::make_folders(&folders.0, &folders.1)).await?;
-    let memory = Arc::new(Semaphore::new(BUDGET as usize));
-    let reads = Arc::new(Semaphore::new(READS));
+    // In mebibytes. What is inflated and the pieces on their way come on top of the segments.
+    let budget = u32::try_from((memory / 2) >> 20).unwrap_or(u32::MAX).max(1);
+    let permits = Arc::new(Semaphore::new(budget as usize));
+    let in_memory = memory / SHARE_IN_MEMORY;
+    let reads = usize::try_from(memory / (4 * PIECE)).unwrap_or(READS);
+    let reads = Arc::new(Semaphore::new(reads.clamp(1, READS)));
     let progress = Arc::new(Progress::default());
     let _stop = StopOnDrop(progress.clone());
     let mut tasks = JoinSet::new();
     let total = record.tail_offset;
     let mut done = 0;
     for share in plan.shares.clone() {
-        let mebibytes = u32::try_from((share.end - share.start) >> 20).unwrap_or(BUDGET);
-        let permit = memory
+        let length = share.end - share.start;
+        // What goes through a file holds a few pieces at a time.
+        let held = if length <= in_memory { length } else { 0 };
+        let mebibytes = u32::try_from(held >> 20).unwrap_or(u32::MAX);
+        let permit = permits
             .clone()
-            .acquire_many_owned((mebibytes + 1).min(BUDGET))
+            .acquire_many_owned(mebibytes.saturating_add(1).min(budget))
             .await
             .map_err(|_| UnpackError::GivenUp)?;
         while let Some(result) = tasks.try_join_next() {
@@ -90,6 +96,7 @@ pub(super) async fn unpack(
             reads: reads.clone(),
             progress: progress.clone(),
             root: root.to_owned(),
+            in_memory,
         };
         tasks.spawn(async move {
             let _permit = permit;
@@ -125,6 +132,8 @@ struct Work {
     reads: Arc<Semaphore>,
     progress: Arc<Progress>,
     root: PathBuf,
+    /// Bytes of the largest segment that is kept in memory.
+    in_memory: u64,
 }
 
 impl Work {
@@ -141,7 +150,7 @@ impl Work {
     }
 
     async fn fetch(&self, range: Range<u64>) -> Result<Spool, UnpackError> {
-        let mut spool = Spool::new(range.end - range.start, &self.root)?;
+        let mut spool = Spool::new(range.end - range.start, self.in_memory, &self.root)?;
         let mut pieces = JoinSet::new();
         let mut at = range.start;
         while at < range.end {
@@ -195,9 +204,9 @@ enum Spool {
 }
 
 impl Spool {
-    fn new(length: u64, root: &Path) -> Result<Self, UnpackError> {
+    fn new(length: u64, in_memory: u64, root: &Path) -> Result<Self, UnpackError> {
         match usize::try_from(length) {
-            Ok(length) if length as u64 <= LARGEST_IN_MEMORY => Ok(Self::Memory(vec![0; length])),
+            Ok(length) if length as u64 <= in_memory => Ok(Self::Memory(vec![0; length])),
             _ => tempfile::tempfile_in(root)
                 .map(Self::File)
                 .map_err(UnpackError::Write),

@@ -38,9 +38,13 @@ fn unpack_all(bundle: &Bundle) -> Result<BTreeMap<String, (Vec<u8>, bool)>> {
     let folder = tempfile::tempdir().expect("a folder");
     let mut results = Vec::new();
     for source in sources(bundle, folder.path()) {
-        let root = tempfile::tempdir().expect("a folder");
-        let result = run(unpack(source, &bundle.record, root.path(), &|_| {}));
-        results.push(result.map(|_| tree(root.path())));
+        // Plenty of memory and next to none: one goes through memory, the other through files.
+        for memory in [MEMORY, 1 << 10] {
+            let root = tempfile::tempdir().expect("a folder");
+            let source = source.clone();
+            let result = run(unpack(source, &bundle.record, root.path(), memory, &|_| {}));
+            results.push(result.map(|_| tree(root.path())));
+        }
     }
     let first = results.remove(0);
     for other in results {
@@ -131,7 +135,8 @@ fn what_is_counted_is_what_was_written() {
     let bundle = bundle(&good());
     let root = tempfile::tempdir().expect("a folder");
     let source = BundleSource::Bytes(bundle.bytes.clone().into());
-    let unpacked = run(unpack(source, &bundle.record, root.path(), &|_| {})).expect("unpacked");
+    let unpacked =
+        run(unpack(source, &bundle.record, root.path(), MEMORY, &|_| {})).expect("unpacked");
     let expected = Unpacked {
         bytes: bundle.record.manifest.unpacked,
         files: 306,
@@ -310,7 +315,7 @@ fn a_cut_off_bundle_and_a_missing_one_are_told_apart() {
     cut.bytes.truncate(cut.bytes.len() / 2);
     let folder = tempfile::tempdir().expect("a folder");
     for source in sources(&cut, folder.path()) {
-        let result = run(unpack(source, &cut.record, folder.path(), &|_| {}));
+        let result = run(unpack(source, &cut.record, folder.path(), MEMORY, &|_| {}));
         assert!(matches!(result, Err(UnpackError::Corrupt(_))), "{result:?}");
     }
     let store: Arc<dyn Store> = Arc::new(MemoryStore::new());
@@ -318,7 +323,7 @@ fn a_cut_off_bundle_and_a_missing_one_are_told_apart() {
         BundleSource::File(folder.path().join("none.zip")),
         BundleSource::of(&store, catalog::bundle(&cut.lock())),
     ] {
-        let result = run(unpack(source, &cut.record, folder.path(), &|_| {}));
+        let result = run(unpack(source, &cut.record, folder.path(), MEMORY, &|_| {}));
         assert!(matches!(result, Err(UnpackError::Missing)), "{result:?}");
     }
 }
@@ -331,7 +336,13 @@ fn a_segment_that_is_damaged_writes_none_of_its_files() {
     let folder = tempfile::tempdir().expect("a folder");
     for source in sources(&damaged, folder.path()) {
         let root = tempfile::tempdir().expect("a folder");
-        let result = run(unpack(source, &damaged.record, root.path(), &|_| {}));
+        let result = run(unpack(
+            source,
+            &damaged.record,
+            root.path(),
+            MEMORY,
+            &|_| {},
+        ));
         assert!(matches!(result, Err(UnpackError::Corrupt(_))), "{result:?}");
         let files = tree(root.path());
         assert!(
@@ -399,7 +410,7 @@ proptest! {
         bundle.bytes[at] ^= flip;
         let root = tempfile::tempdir().expect("a folder");
         let source = BundleSource::Bytes(bundle.bytes.into());
-        let result = run(unpack(source, &bundle.record, root.path(), &|_| {}));
+        let result = run(unpack(source, &bundle.record, root.path(), MEMORY, &|_| {}));
         prop_assert!(matches!(result, Err(UnpackError::Corrupt(_))));
     }
 

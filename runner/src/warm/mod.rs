@@ -36,6 +36,8 @@ use staging::Staging;
 #[derive(Debug, Clone)]
 pub struct Warm {
     root: PathBuf,
+    /// Bytes of memory that unpacking takes at most.
+    memory: u64,
 }
 
 /// An unpacked bundle. It stays while this value, or a clone of it, lives.
@@ -117,7 +119,14 @@ impl Warm {
     pub fn open(cache_dir: &Path) -> Self {
         Self {
             root: cache_dir.join("runner").join("v1"),
+            memory: unpack::MEMORY,
         }
+    }
+
+    /// Unpacks with about this much memory, in bytes, at most.
+    #[must_use]
+    pub fn with_memory(self, memory: u64) -> Self {
+        Self { memory, ..self }
     }
 
     fn site_path(&self, lock: &LockHash) -> PathBuf {
@@ -223,7 +232,7 @@ impl Warm {
         });
         let source = BundleSource::of(store, catalog::bundle(lock));
         let (unpacked, bytecode) = tokio::join!(
-            unpack::unpack(source, &record, staging.path(), events),
+            unpack::unpack(source, &record, staging.path(), self.memory, events),
             prefetch(store, catalog::companion(lock, magic)),
         );
         let unpacked = match unpacked {
@@ -312,12 +321,14 @@ impl Warm {
             return WarmError::Unpack(error);
         }
         events(Event::Warning {
-            message: format!("{error}; it is set aside and built anew"),
+            message: format!("{error}; it has to be built anew"),
         });
         // The record first: nobody may find it without the bundle.
         for key in [catalog::bundle_record(lock), catalog::bundle(lock)] {
-            if let Err(error) = store.delete(&key).await {
-                return error.into();
+            // Who may not remove it, a deployed runner, leaves that to the builder, which is told
+            // to doubt it.
+            if store.delete(&key).await.is_err() {
+                break;
             }
         }
         WarmError::Corrupt {
