@@ -11,6 +11,7 @@
 pub mod archive;
 mod context;
 mod index;
+pub mod lambda;
 mod python;
 pub mod scenario;
 mod snapshot;

@@ -358,7 +358,7 @@ fn log(request: &Request<Incoming>) -> RequestLog {
 }
 
 /// A path without its percent signs.
-fn decode(path: &str) -> String {
+pub(crate) fn decode(path: &str) -> String {
     let mut parts = path.split('%');
     let mut out = parts.next().unwrap_or_default().as_bytes().to_vec();
     for part in parts {
