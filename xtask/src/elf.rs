@@ -166,11 +166,16 @@ impl File<'_> {
                     let name = self.u32(version.saturating_add(8), what)? as usize;
                     let name = self.text(names.saturating_add(name))?;
                     newest = newest.max(glibc(name));
-                    let next = self.u32(version.saturating_add(12), what)? as usize;
-                    version = version.saturating_add(next);
+                    match self.u32(version.saturating_add(12), what)? as usize {
+                        0 => break,
+                        next => version = version.saturating_add(next),
+                    }
                 }
-                let next = self.u32(library.saturating_add(12), what)? as usize;
-                library = library.saturating_add(next);
+                // The last entry says 0, whatever the counts say: a list always ends.
+                match self.u32(library.saturating_add(12), what)? as usize {
+                    0 => break,
+                    next => library = library.saturating_add(next),
+                }
             }
         }
         Ok(newest)
