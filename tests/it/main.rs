@@ -13,6 +13,8 @@ mod pypi;
 mod run;
 mod scenarios;
 mod support;
+#[cfg(feature = "aws")]
+mod template;
 mod tidy;
 mod together;
 mod wire;

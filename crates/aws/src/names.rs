@@ -8,6 +8,12 @@ pub const STORE: &str = "PYRUN_STORE";
 pub const POLICY: &str = "PYRUN_POLICY";
 /// The variable that names a function's Python where it is not the managed runtime's own.
 pub const PYTHON: &str = "PYRUN_PYTHON";
+/// The variable by which Lambda starts a program of the package in place of a managed runtime's own.
+pub const WRAPPER: &str = "AWS_LAMBDA_EXEC_WRAPPER";
+/// The file of a function's zip that is its program.
+pub const PROGRAM: &str = "bootstrap";
+/// Where Lambda unpacks a function's zip.
+pub const PROGRAM_FOLDER: &str = "/var/task";
 /// The variable that names the folder for all that a function keeps between calls.
 pub const CACHE: &str = "PYRUN_CACHE_DIR";
 
@@ -49,6 +55,12 @@ pub mod parameter {
     pub const PREFIX: &str = "Prefix";
     /// `x86_64` or `arm64`.
     pub const ARCHITECTURE: &str = "Architecture";
+    /// `managed` for Lambda's own Python, or `provided` for one at [`PYTHON_PATH`].
+    pub const BASE: &str = "Base";
+    /// The layer that brings Python where it is provided; may be empty.
+    pub const PYTHON_LAYER: &str = "PythonLayer";
+    /// Where Python is where it is provided; empty otherwise.
+    pub const PYTHON_PATH: &str = "PythonPath";
     /// The digest of the policy in the store; empty for none.
     pub const POLICY: &str = "Policy";
     /// A runner's memory in MB.
@@ -59,10 +71,68 @@ pub mod parameter {
     pub const STORAGE: &str = "Storage";
     /// How long a run may take, in seconds.
     pub const TIMEOUT: &str = "Timeout";
-    /// How many runs there are at once at most; empty for the account's own limit.
+    /// How many runs there are at once at most, for each Python version; empty for the account's
+    /// own limit.
     pub const CONCURRENCY: &str = "Concurrency";
-    /// The subnets of the functions; empty for no VPC.
+    /// The subnets of the functions, with commas between them; empty for no VPC.
     pub const SUBNETS: &str = "Subnets";
-    /// Their security groups.
+    /// Their security groups, likewise.
     pub const SECURITY_GROUPS: &str = "SecurityGroups";
+    /// After how many days what was built is removed; 0 for never.
+    pub const DATA_DAYS: &str = "DataDays";
+    /// How many days logs are kept.
+    pub const LOG_DAYS: &str = "LogDays";
+    /// The ARN of the key that encrypts the bucket; empty for S3's own.
+    pub const KMS_KEY: &str = "KmsKey";
+    /// The ARN of the roles' permissions boundary; empty for none.
+    pub const PERMISSIONS_BOUNDARY: &str = "PermissionsBoundary";
+    /// `yes` or `no`.
+    pub const DASHBOARD: &str = "Dashboard";
+    /// `yes` or `no`.
+    pub const ALARMS: &str = "Alarms";
+    /// The ARN of the topic that alarms are sent to; empty for none.
+    pub const ALARM_TOPIC: &str = "AlarmTopic";
+    /// At how many executions at once in the account there is an alarm.
+    pub const ALARM_CONCURRENCY: &str = "AlarmConcurrency";
+
+    /// Whether there are functions for a Python version, `yes` or `no`: `Python312` for `3.12`.
+    pub fn python(version: &str) -> String {
+        format!("Python{}", version.replace('.', ""))
+    }
+
+    /// Every parameter that the template has.
+    pub fn all() -> Vec<String> {
+        let fixed = [
+            BUILDER_CODE,
+            RUNNER_CODE,
+            VERSION,
+            PREFIX,
+            ARCHITECTURE,
+            BASE,
+            PYTHON_LAYER,
+            PYTHON_PATH,
+            POLICY,
+            MEMORY,
+            BUILDER_MEMORY,
+            STORAGE,
+            TIMEOUT,
+            CONCURRENCY,
+            SUBNETS,
+            SECURITY_GROUPS,
+            DATA_DAYS,
+            LOG_DAYS,
+            KMS_KEY,
+            PERMISSIONS_BOUNDARY,
+            DASHBOARD,
+            ALARMS,
+            ALARM_TOPIC,
+            ALARM_CONCURRENCY,
+        ];
+        let pythons = super::PYTHONS.iter().map(|version| python(version));
+        fixed
+            .map(str::to_owned)
+            .into_iter()
+            .chain(pythons)
+            .collect()
+    }
 }

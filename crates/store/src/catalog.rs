@@ -86,5 +86,7 @@ pub const REQUESTS: &str = "v1/requests/";
 pub const REPLIES: &str = "v1/replies/";
 /// The prefix of all deployed functions' programs.
 pub const CODE: &str = "v1/code/";
+/// The prefix of all policies.
+pub const POLICIES: &str = "v1/policies/";
 /// The prefix of all leases.
 pub const LEASES: &str = "v1/leases/";
