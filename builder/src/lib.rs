@@ -25,6 +25,7 @@ use pyrun_core::{
 };
 use pyrun_store::{Body, Created, Store, catalog};
 
+use bytecode::BytecodeError;
 use lease::{Acquired, Lease};
 use splice::SpliceError;
 
@@ -140,14 +141,30 @@ impl Builder {
         }
     }
 
-    /// The bundle's bytecode for one interpreter: compiled already, or compiled and published.
+    /// The bytecode of a lock's bundle for one interpreter: compiled already, or compiled and
+    /// published. A wheel that went away or was damaged in the store is fetched again; where that
+    /// can't be, its share of the bundle serves.
     pub async fn bytecode(
         &self,
+        lock: &Lock,
         record: &BundleRecord,
         compiler: &bytecode::Compiler,
         events: Events<'_>,
     ) -> Result<(), Fault> {
-        bytecode::ensure(&*self.store, record, compiler, &self.scratch, events).await?;
+        let (store, scratch) = (&*self.store, &self.scratch);
+        for _ in 0..lock.packages.len() {
+            match bytecode::ensure_from_wheels(store, record, compiler, scratch, events).await {
+                Err(BytecodeError::Missing { package }) => {
+                    let mut missing = lock.clone();
+                    missing.packages.retain(|name, _| *name == package);
+                    if self.fetch(&missing, events).await.is_err() {
+                        break;
+                    }
+                }
+                done => return Ok(done.map(drop)?),
+            }
+        }
+        bytecode::ensure(store, record, compiler, scratch, events).await?;
         Ok(())
     }
 
