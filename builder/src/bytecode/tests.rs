@@ -332,7 +332,8 @@ async fn a_compiler_that_is_killed_leaves_no_companion_and_is_asked_again() {
     let outcome = ensure(&*bench.store, &bench.record, &sick, &scratch, &say).await;
     assert_eq!(outcome.expect("fine"), CompanionOutcome::Failed);
     assert_eq!(bench.store.head(&bench.key()).await.expect("head"), None);
-    let warnings = bench.warnings();
+    let mut warnings = bench.warnings();
+    warnings.sort();
     assert!(
         warnings.len() == 2 && warnings[0].contains("`alpha/__init__.py` of `alpha`"),
         "{warnings:?}"
