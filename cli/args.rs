@@ -1,9 +1,8 @@
 //! The command line as it is typed. What it comes to is decided in `settings`.
 
 use std::ffi::OsString;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
-use clap::error::{ContextKind, ContextValue, ErrorKind};
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
 /// Run a Python function with its dependencies, now.
@@ -44,6 +43,18 @@ pub struct OutputArgs {
         env = "PYRUN_COLOR"
     )]
     pub color: Color,
+}
+
+impl OutputArgs {
+    /// For programs.
+    pub fn json() -> Self {
+        Self {
+            quiet: false,
+            verbose: false,
+            format: Format::Json,
+            color: Color::Never,
+        }
+    }
 }
 
 /// Who reads the output.
@@ -351,22 +362,4 @@ pub struct FinishArgs {
     pub python: PathBuf,
     #[command(flatten)]
     pub place: PlaceArgs,
-}
-
-/// The error with a way on where a file stands in a verb's place.
-pub fn explained(mut error: clap::Error) -> clap::Error {
-    if error.kind() == ErrorKind::InvalidSubcommand
-        && let Some(ContextValue::String(word)) = error.get(ContextKind::InvalidSubcommand)
-        && word
-            .split(':')
-            .next()
-            .is_some_and(|path| Path::new(path).extension().is_some_and(|end| end == "py"))
-    {
-        let tip = format!("to run a file, write `pyrun run {word}`");
-        error.insert(
-            ContextKind::Suggested,
-            ContextValue::StyledStrs(vec![tip.into()]),
-        );
-    }
-    error
 }

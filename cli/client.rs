@@ -2,13 +2,19 @@
 //!
 //! In: requests. Out: what came of them, while the console shows what happens on the way.
 
+use std::time::Duration;
+
 use pyrun_core::protocol::{BuildRequest, Frame, Report, RunRequest};
 use pyrun_core::{BundleRecord, Code, Fault, LockHash};
+use pyrun_runner::worker::INTERRUPT_GRACE;
 use serde_json::Value;
 
 use crate::console::{Console, Output};
 use crate::interrupt::{self, Interrupt};
 use crate::transport::{Answer, Transport};
+
+/// How soon after Ctrl-C a run that ends has ended at once.
+const AT_ONCE: Duration = Duration::from_millis(500);
 
 /// Asks on behalf of one command.
 pub struct Client<'a> {
@@ -127,7 +133,27 @@ impl<'a> Client<'a> {
         let mut answer = self.transport.run(request);
         let mut result = None;
         let mut report = None;
-        while let Some(frame) = answer.next().await {
+        let mut interrupt = self.interrupt.clone();
+        let mut patience = std::pin::pin!(async {
+            interrupt.wait().await;
+            // Most end at once, and then there is nothing to say.
+            tokio::time::sleep(AT_ONCE).await;
+        });
+        let mut is_said = false;
+        loop {
+            let frame = tokio::select! {
+                biased;
+                frame = answer.next() => frame,
+                () = &mut patience, if !is_said => {
+                    is_said = true;
+                    self.console.say(&format!(
+                        "Waiting up to {} s for it to end; press Ctrl-C again to kill it",
+                        INTERRUPT_GRACE.as_secs()
+                    ));
+                    continue;
+                }
+            };
+            let Some(frame) = frame else { break };
             match frame? {
                 Frame::Result { value } => result = Some(Ok(value)),
                 Frame::Fault(fault) => result = Some(Err(fault)),

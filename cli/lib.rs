@@ -10,6 +10,7 @@ mod background;
 mod client;
 mod commands;
 mod console;
+mod destination;
 mod inputs;
 mod interrupt;
 mod inventory;
@@ -17,15 +18,15 @@ mod report;
 mod session;
 mod settings;
 mod transport;
+mod usage;
 
 use std::ffi::OsString;
 use std::process::ExitCode;
 use std::time::Duration;
 
-use clap::Parser as _;
 use pyrun_core::{Code, Fault};
 
-use args::{Cli, Command};
+use args::{Command, OutputArgs};
 use console::Console;
 
 /// The longest that a command which failed takes to clean up.
@@ -33,13 +34,10 @@ const CLEANING_UP: Duration = Duration::from_millis(500);
 
 /// Runs the command that `words` spell, the program's own name first.
 pub fn main(words: impl IntoIterator<Item = OsString>) -> ExitCode {
-    let cli = match Cli::try_parse_from(words) {
+    let words: Vec<OsString> = words.into_iter().collect();
+    let cli = match usage::parse(words.iter().cloned()) {
         Ok(cli) => cli,
-        Err(error) => {
-            let error = args::explained(error);
-            let _ = error.print();
-            return ExitCode::from(u8::try_from(error.exit_code()).unwrap_or(2));
-        }
+        Err(error) => return misused(&error, usage::asks_for_json(&words)),
     };
     let console = Console::new(&cli.output);
     let outcome = runtime().and_then(|runtime| {
@@ -64,6 +62,17 @@ pub fn main(words: impl IntoIterator<Item = OsString>) -> ExitCode {
         }
         None => status,
     }
+}
+
+/// Says what is wrong with the command line, or shows the help that was asked for.
+fn misused(error: &clap::Error, json: bool) -> ExitCode {
+    match usage::fault(error).filter(|_| json) {
+        Some(fault) => Console::new(&OutputArgs::json()).fault(&fault),
+        None => {
+            let _ = error.print();
+        }
+    }
+    ExitCode::from(u8::try_from(error.exit_code()).unwrap_or(2))
 }
 
 fn runtime() -> Result<tokio::runtime::Runtime, Fault> {

@@ -61,7 +61,8 @@ impl Builder {
             Goal::Bundle | Goal::Bytecode => Some(self.bundle(&locked.lock, events).await?),
         };
         if let (Goal::Bytecode, Some(record)) = (request.goal, &record) {
-            self.bytecode(record, compiler, events).await?;
+            self.bytecode(&locked.lock, record, compiler, events)
+                .await?;
         }
         Ok(Frame::Built {
             lock: locked.lock.hash(),

@@ -12,6 +12,8 @@ pub mod install;
 pub mod lease;
 pub mod resolve;
 pub mod splice;
+#[cfg(test)]
+mod tests;
 pub mod wheel;
 pub mod zip;
 
@@ -21,11 +23,12 @@ use std::time::Instant;
 
 use pyrun_core::protocol::Freshness;
 use pyrun_core::{
-    BundleRecord, Code, Event, Events, FORMAT, Fault, Lock, LockHash, LockedPackage, Phase,
+    BundleRecord, Code, Event, Events, FORMAT, Fault, Lock, LockHash, LockedPackage, Phase, Policy,
     Request, Sha256,
 };
 use pyrun_store::{Body, Created, Store, catalog};
 
+use bytecode::BytecodeError;
 use lease::{Acquired, Lease};
 use splice::SpliceError;
 
@@ -35,6 +38,7 @@ pub struct Builder {
     store: Arc<dyn Store>,
     index: index::Client,
     scratch: PathBuf,
+    policy: Option<Policy>,
 }
 
 /// A lock, and how it came.
@@ -53,7 +57,16 @@ impl Builder {
             store,
             index,
             scratch: scratch.as_ref().to_owned(),
+            policy: None,
         }
+    }
+
+    /// The same builder, held to a policy: it asks no index, locks no package and builds no bundle
+    /// that the policy does not let in.
+    #[must_use]
+    pub fn with_policy(mut self, policy: Policy) -> Self {
+        self.policy = Some(policy);
+        self
     }
 
     /// The lock of a request: remembered, or resolved and remembered from now on.
@@ -63,17 +76,20 @@ impl Builder {
         freshness: Freshness,
         events: Events<'_>,
     ) -> Result<Locked, Fault> {
+        if let Some(policy) = &self.policy {
+            policy.check_request(request)?;
+        }
         let hash = request.hash();
         let known = self.remembered(&hash, events).await?;
-        match (freshness, known) {
-            (Freshness::Remembered | Freshness::Locked, Some(lock)) => Ok(Locked {
+        let locked = match (freshness, known) {
+            (Freshness::Remembered | Freshness::Locked, Some(lock)) => Locked {
                 lock,
                 remembered: true,
-            }),
-            (Freshness::Locked, None) => Err(never_locked()),
+            },
+            (Freshness::Locked, None) => return Err(never_locked()),
             (Freshness::Remembered, None) => {
                 let lock = self.resolve(request, events).await?;
-                self.remember_first(&hash, lock).await
+                self.remember_first(&hash, lock).await?
             }
             (Freshness::Upgrade, old) => {
                 let lock = self.resolve(request, events).await?;
@@ -83,11 +99,22 @@ impl Builder {
                         .put(&catalog::lock(&hash), lock.to_toml().into())
                         .await?;
                 }
-                Ok(Locked {
+                Locked {
                     lock,
                     remembered: false,
-                })
+                }
             }
+        };
+        // A remembered one may be older than the policy.
+        self.admit(&locked.lock)?;
+        Ok(locked)
+    }
+
+    /// Whether the policy, where there is one, lets every package of the lock in.
+    fn admit(&self, lock: &Lock) -> Result<(), Fault> {
+        match &self.policy {
+            Some(policy) => policy.check_lock(lock),
+            None => Ok(()),
         }
     }
 
@@ -97,6 +124,8 @@ impl Builder {
         let began = Instant::now();
         let mut lock = resolve::resolve(request, &self.index, None, events).await?;
         lock.resolved = Some(jiff::Timestamp::now().to_string());
+        // What is not let in is not remembered either.
+        self.admit(&lock)?;
         events(finished(phase, began, 0, lock.packages.len() as u64));
         Ok(lock)
     }
@@ -104,6 +133,7 @@ impl Builder {
     /// The bundle of a lock: published already, or fetched, spliced and published. Of several
     /// builders of one lock, one builds and the others wait for it.
     pub async fn bundle(&self, lock: &Lock, events: Events<'_>) -> Result<BundleRecord, Fault> {
+        self.admit(lock)?;
         let hash = lock.hash();
         let mut waited = None;
         let waiting = |_: &lease::Holder| {
@@ -141,14 +171,30 @@ impl Builder {
         }
     }
 
-    /// The bundle's bytecode for one interpreter: compiled already, or compiled and published.
+    /// The bytecode of a lock's bundle for one interpreter: compiled already, or compiled and
+    /// published. A wheel that went away or was damaged in the store is fetched again; where that
+    /// can't be, its share of the bundle serves.
     pub async fn bytecode(
         &self,
+        lock: &Lock,
         record: &BundleRecord,
         compiler: &bytecode::Compiler,
         events: Events<'_>,
     ) -> Result<(), Fault> {
-        bytecode::ensure(&*self.store, record, compiler, &self.scratch, events).await?;
+        let (store, scratch) = (&*self.store, &self.scratch);
+        for _ in 0..lock.packages.len() {
+            match bytecode::ensure_from_wheels(store, record, compiler, scratch, events).await {
+                Err(BytecodeError::Missing { package }) => {
+                    let mut missing = lock.clone();
+                    missing.packages.retain(|name, _| *name == package);
+                    if self.fetch(&missing, events).await.is_err() {
+                        break;
+                    }
+                }
+                done => return Ok(done.map(drop)?),
+            }
+        }
+        bytecode::ensure(store, record, compiler, scratch, events).await?;
         Ok(())
     }
 

@@ -8,6 +8,7 @@ use pyrun_runner::Surroundings;
 
 use crate::args::LockArgs;
 use crate::console::Console;
+use crate::destination::Destination;
 use crate::inputs;
 use crate::session::Session;
 use crate::settings::FileSettings;
@@ -28,6 +29,7 @@ pub async fn run(args: LockArgs, console: &Console) -> Result<ExitCode, Fault> {
         .hint("name one source, and one function of a script as `FILE:FUNCTION`"));
     };
     let file = FileSettings::find(&super::here()?)?;
+    let written_to = args.output.as_deref().map(Destination::check).transpose()?;
     let session = Session::open(
         &args.place,
         &args.resolve,
@@ -39,12 +41,12 @@ pub async fn run(args: LockArgs, console: &Console) -> Result<ExitCode, Fault> {
         .client(console)
         .build(session.build_request(&input.wanted, Goal::Lock)?)
         .await?;
-    match args.output {
-        Some(path) => {
-            super::write_output(&path, built.pylock.as_bytes())?;
+    match (written_to, args.output) {
+        (Some(file), Some(path)) => {
+            file.write(built.pylock.as_bytes())?;
             console.say(&format!("Wrote {}", path.display()));
         }
-        None => console.out(&built.pylock),
+        _ => console.out(&built.pylock),
     }
     Ok(ExitCode::SUCCESS)
 }

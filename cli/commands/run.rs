@@ -10,6 +10,7 @@ use pyrun_runner::Surroundings;
 use crate::args::RunArgs;
 use crate::client::Outcome;
 use crate::console::{Console, Output, value_text};
+use crate::destination::Destination;
 use crate::inputs::script::{self, Call};
 use crate::inputs::{Pylock, Wanted};
 use crate::session::Session;
@@ -20,6 +21,8 @@ pub async fn run(args: RunArgs, console: &Console) -> Result<ExitCode, Fault> {
     let file = FileSettings::find(&super::here()?)?;
     let call = script::call(&args.command, args.input.as_deref())?;
     let limits = limits(&args, &call, &file)?;
+    let written_to = args.output.as_deref().map(Destination::check);
+    let written_to = written_to.transpose()?;
     let wanted = match &args.lock {
         Some(path) => Wanted::Lock(Pylock::read(&path.to_string_lossy())?),
         None => Wanted::Requirements(call.requirements.clone()),
@@ -49,7 +52,7 @@ pub async fn run(args: RunArgs, console: &Console) -> Result<ExitCode, Fault> {
         })
         .await?;
     session.finish_behind(&outcome.lock).await;
-    show(&outcome, &args, output, console)
+    show(&outcome, written_to.as_ref(), output, console)
 }
 
 /// A program's streams are pyrun's own, bytes and terminal, unless frames are asked for.
@@ -84,15 +87,15 @@ fn limits(args: &RunArgs, call: &Call, file: &FileSettings) -> Result<Limits, Fa
 /// Hands the outcome to the console, and gives the exit status.
 fn show(
     outcome: &Outcome,
-    args: &RunArgs,
+    file: Option<&Destination>,
     output: Output,
     console: &Console,
 ) -> Result<ExitCode, Fault> {
     let status = match &outcome.result {
         Ok(value) => {
-            match &args.output {
-                Some(path) => {
-                    super::write_output(path, format!("{}\n", value_text(value)).as_bytes())?;
+            match file {
+                Some(file) => {
+                    file.write(written(value).as_bytes())?;
                     console.result_frame(value);
                 }
                 None => console.result(value),
@@ -113,6 +116,14 @@ fn show(
         console.report(report);
     }
     Ok(ExitCode::from(status))
+}
+
+/// What standard output would show: nothing for `None`.
+fn written(value: &serde_json::Value) -> String {
+    if value.is_null() {
+        return String::new();
+    }
+    format!("{}\n", value_text(value))
 }
 
 /// A program's own status is pyrun's; a function's failure is 1 whatever it exits with.

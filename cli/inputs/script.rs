@@ -158,7 +158,9 @@ fn parse_call(text: &str) -> Result<protocol::Call, Fault> {
         #[serde(default)]
         kwargs: std::collections::BTreeMap<String, serde_json::Value>,
     }
-    let call: Strict = serde_json::from_str(text).map_err(|error| {
+    // `serde_json` would round them.
+    let text = pyrun_core::value::with_wide_integers_tagged(text);
+    let call: Strict = serde_json::from_str(&text).map_err(|error| {
         Fault::new(Code::USAGE_INPUT, "`--input` is not a call")
             .cause(error.to_string())
             .hint(r#"a call is `{"args": [1, "two"], "kwargs": {"name": "value"}}`; `@FILE` reads it from a file"#)
@@ -233,6 +235,14 @@ mod tests {
         ] {
             assert_eq!(split(word), parts, "{word}");
         }
+    }
+
+    #[test]
+    fn a_call_keeps_every_digit() {
+        let wide = "123456789012345678901234567890";
+        let call = parse_call(&format!(r#"{{"args": [[{wide}, 1]]}}"#)).expect("a call");
+        let tagged = serde_json::json!({"$pyrun": "int", "value": wide});
+        assert_eq!(call.args, [serde_json::json!([tagged, 1])]);
     }
 
     #[test]

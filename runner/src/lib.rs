@@ -4,6 +4,8 @@
 //! Never: writes a bundle; trusts what a worker says; leaves a process behind.
 
 pub mod interpreter;
+#[cfg(test)]
+mod tests;
 pub mod unpack;
 pub mod warm;
 pub mod worker;
@@ -13,7 +15,7 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use pyrun_core::protocol::{Frame, PhaseCost, Report, RunRequest, StartKind};
-use pyrun_core::{Event, Fault, LockHash, Phase};
+use pyrun_core::{Event, Events, Fault, LockHash, Phase, Policy};
 use pyrun_store::Store;
 use tokio::sync::{mpsc, watch};
 
@@ -28,6 +30,7 @@ pub struct Runner {
     warm: Warm,
     interpreter: Interpreter,
     cache: PathBuf,
+    policy: Option<Policy>,
 }
 
 /// What a run finds around it, beside its bundle.
@@ -74,6 +77,7 @@ impl Runner {
             warm: Warm::open(cache),
             interpreter,
             cache: cache.to_owned(),
+            policy: None,
         }
     }
 
@@ -84,6 +88,14 @@ impl Runner {
             warm: self.warm.with_memory(memory),
             ..self
         }
+    }
+
+    /// The same runner, held to a policy: it unpacks and runs no bundle whose record holds a
+    /// package that the policy does not let in.
+    #[must_use]
+    pub fn with_policy(mut self, policy: Policy) -> Self {
+        self.policy = Some(policy);
+        self
     }
 
     /// Makes a run and says all of it in frames: last `result` or `fault`, then `report`.
@@ -160,7 +172,10 @@ impl Runner {
     /// The unpacked bundle, saying in frames what it takes to have it.
     async fn site(&self, lock: &LockHash, frames: &mpsc::Sender<Frame>) -> Result<Here, Fault> {
         let warm = self.warm.site(lock)?;
-        if let Some(site) = warm.filter(|site| site.has_bytecode(self.interpreter.magic)) {
+        let admitted = warm.as_ref().is_some_and(|site| self.has_admitted(site));
+        if let Some(site) =
+            warm.filter(|site| admitted && site.has_bytecode(self.interpreter.magic))
+        {
             return Ok(Here {
                 site,
                 was_unpacked: false,
@@ -185,15 +200,36 @@ impl Runner {
             let tell = move |event| {
                 let _ = sender.send(event);
             };
-            self.warm
-                .ensure(&self.store, lock, self.interpreter.magic, &tell)
-                .await
+            if !admitted {
+                self.admit(lock, &tell).await?;
+            }
+            let magic = self.interpreter.magic;
+            let site = self.warm.ensure(&self.store, lock, magic, &tell).await?;
+            if let Some(policy) = &self.policy {
+                // A verdict that can't be remembered is given anew the next time.
+                let _ = site.remember_verdict(policy.digest());
+            }
+            Ok::<Site, Fault>(site)
         };
         let (site, was_unpacked) = tokio::join!(work, pass_on);
         Ok(Here {
             site: site?,
             was_unpacked,
         })
+    }
+
+    /// Whether the policy, where there is one, is known to let this bundle in.
+    fn has_admitted(&self, site: &Site) -> bool {
+        let policy = self.policy.as_ref();
+        policy.is_none_or(|policy| site.has_verdict(policy.digest()))
+    }
+
+    /// Whether the policy, where there is one, lets in what the bundle's record says it holds.
+    async fn admit(&self, lock: &LockHash, events: Events<'_>) -> Result<(), Fault> {
+        let Some(policy) = &self.policy else {
+            return Ok(());
+        };
+        policy.check_record(&self.warm.record(&self.store, lock, events).await?)
     }
 
     /// Unpacks a bundle ahead of its first run.

@@ -87,6 +87,65 @@ fn ctrl_c_ends_the_run_and_all_its_processes() {
     assert_gone(&pids);
 }
 
+/// A script that needs longer than a moment to end, or never does.
+const SLOW_TO_END: &str = "\
+@requirements({})
+def f(ends: bool):
+    import os, pathlib, signal, time
+    if not ends:
+        signal.signal(signal.SIGINT, signal.SIG_IGN)
+    try:
+        print('pids', os.getpid(), flush=True)
+        time.sleep(600)
+    finally:
+        time.sleep(1.5)
+        pathlib.Path(os.environ['PATH'].split(':')[-1], 'ended').touch()
+";
+
+#[test]
+fn the_first_ctrl_c_waits_for_the_run_to_end() {
+    let mut world = World::new();
+    let mark = world.context.root().join("mark");
+    fs_err::create_dir(&mark).expect("a folder");
+    let path = std::env::var("PATH").unwrap_or_default();
+    world.context = world
+        .context
+        .env("PATH", format!("{path}:{}", mark.display()));
+    world.context.write("script.py", SLOW_TO_END);
+    let mut child = start(&world, &["run", "script.py", "true"]);
+    let mut lines = BufReader::new(child.stderr.take().expect("a pipe")).lines();
+    let mut next = |part: &str| {
+        let said = lines.by_ref().map(|line| line.expect("text"));
+        let mut before = Vec::new();
+        for line in said {
+            if line.contains(part) {
+                return;
+            }
+            before.push(line);
+        }
+        panic!("`{part}` is not said, but {before:?}");
+    };
+    next("pids");
+    signal(&child, "-INT");
+    next("press Ctrl-C again");
+    assert_eq!(child.wait().expect("it ends").code(), Some(130));
+    assert!(mark.join("ended").exists(), "it was killed on the way");
+}
+
+#[test]
+fn a_second_ctrl_c_kills() {
+    let world = World::new();
+    world.context.write("script.py", SLOW_TO_END);
+    let mut child = start(&world, &["run", "script.py", "false"]);
+    let pids = pids(&mut child);
+    signal(&child, "-INT");
+    std::thread::sleep(Duration::from_millis(200));
+    assert!(child.try_wait().expect("it is ours").is_none(), "it waits");
+    signal(&child, "-INT");
+    assert_eq!(child.wait().expect("it ends").code(), Some(130));
+    assert_gone(&pids);
+}
+
 #[test]
 fn kill_9_leaves_no_process_behind() {
     let world = World::new();

@@ -9,6 +9,7 @@ mod docs;
 mod full_disk;
 mod interrupt;
 mod locks;
+mod output;
 mod pypi;
 mod run;
 mod scenarios;

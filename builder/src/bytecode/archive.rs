@@ -10,12 +10,12 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use futures::{StreamExt as _, TryStreamExt as _};
-use pyrun_core::{Event, Events, Segment, Sha256};
+use pyrun_core::{Event, Events, LockHash, Segment, Sha256};
 use pyrun_store::{Body, Key, Store, catalog};
 use tempfile::NamedTempFile;
 
-use super::{BytecodeError, Compiled, Compiler, Pool, temporary};
-use crate::wheel::{self, InstalledFile, WheelContents};
+use super::{BytecodeError, Compiled, Compiler, Pool, cut, temporary};
+use crate::wheel::{self, InstalledFile, WheelProblem};
 use crate::zip::{self, Entry, Inflater, Writer};
 
 /// The member that holds the digests of the sources. No bytecode has such a name.
@@ -91,10 +91,20 @@ impl Archive {
     }
 }
 
+/// What a wheel is compiled from where it is not in the store.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Spare {
+    /// Nothing: it is [`BytecodeError::Missing`].
+    Nothing,
+    /// Its share of this bundle.
+    Bundle(LockHash),
+}
+
 /// The wheel's archive, from the store or compiled now. A corrupt one is removed and made anew.
 pub(super) async fn ensure(
     store: &dyn Store,
     segment: Segment,
+    spare: Spare,
     compiler: &Compiler,
     pool: &Pool,
     scratch: &Path,
@@ -116,37 +126,73 @@ pub(super) async fn ensure(
             }
         }
     }
-    let wheel = catalog::wheel(&segment.wheel_sha256);
-    let Some(wheel) = local_file(store, &wheel, scratch).await? else {
-        let package = segment.package;
-        return Err(BytecodeError::Missing { package });
+    let failed = |(path, reason)| BytecodeError::Failed {
+        package: segment.package.clone(),
+        path,
+        reason,
     };
-    let contents = check(wheel.path().to_owned(), segment).await?;
-    let made = compile(wheel.path(), contents.files, compiler, pool, scratch).await?;
-    // Opened before it is given away: publishing may move the file.
-    let archive = Archive::open(made.path(), &compiler.cache_tag)?;
-    store.put_new(&key, Body::file(made.path())).await?;
-    Ok(archive)
+    if let Some((wheel, files)) = wheel_files(store, &segment, scratch, events).await? {
+        let made = compile(wheel.path(), files, compiler, pool, scratch).await?;
+        let made = made.map_err(failed)?;
+        // Opened before it is given away: publishing may move the file.
+        let archive = Archive::open(made.path(), &compiler.cache_tag)?;
+        store.put_new(&key, Body::file(made.path())).await?;
+        return Ok(archive);
+    }
+    if let Spare::Bundle(lock) = spare
+        && let Some(bundle) = local_file(store, &catalog::bundle(&lock), scratch).await?
+    {
+        let (path, own) = (bundle.path().to_owned(), segment.clone());
+        let files = blocking(move || cut::sources(&path, &own)).await?;
+        let made = compile(bundle.path(), files, compiler, pool, scratch).await?;
+        return Archive::open(made.map_err(failed)?.path(), &compiler.cache_tag);
+    }
+    let package = segment.package;
+    Err(BytecodeError::Missing { package })
 }
 
-/// What the wheel installs, with its digest checked once more.
-async fn check(path: PathBuf, segment: Segment) -> Result<WheelContents, BytecodeError> {
-    let limits = wheel::Limits::default();
-    blocking(move || {
-        let contents = wheel::reopen(&path, &segment.wheel, &segment.wheel_sha256, &limits)?;
-        Ok(contents)
-    })
-    .await
+/// The wheel and what it installs, with its digest checked once more; `None` when it is not there.
+/// A damaged one is removed: whoever misses it can have it anew.
+async fn wheel_files(
+    store: &dyn Store,
+    segment: &Segment,
+    scratch: &Path,
+    events: Events<'_>,
+) -> Result<Option<(LocalFile, Vec<InstalledFile>)>, BytecodeError> {
+    let key = catalog::wheel(&segment.wheel_sha256);
+    let Some(file) = local_file(store, &key, scratch).await? else {
+        return Ok(None);
+    };
+    let (path, own) = (file.path().to_owned(), segment.clone());
+    let check = move || {
+        let limits = wheel::Limits::default();
+        wheel::reopen(&path, &own.wheel, &own.wheel_sha256, &limits).map_err(BytecodeError::from)
+    };
+    match blocking(check).await {
+        Ok(contents) => Ok(Some((file, contents.files))),
+        Err(BytecodeError::Wheel(error)) if matches!(error.problem, WheelProblem::Hash { .. }) => {
+            store.delete(&key).await?;
+            events(Event::Warning {
+                message: format!(
+                    "the stored wheel `{}` was corrupt and is removed",
+                    segment.wheel
+                ),
+            });
+            Ok(None)
+        }
+        Err(error) => Err(error),
+    }
 }
 
-/// Compiles the wheel's modules into an archive in `scratch`.
+/// Compiles the wheel's modules into an archive in `scratch`; or gives the path of the first that
+/// could not be compiled this time, and why.
 async fn compile(
     wheel: &Path,
     files: Vec<InstalledFile>,
     compiler: &Compiler,
     pool: &Pool,
     scratch: &Path,
-) -> Result<NamedTempFile, BytecodeError> {
+) -> Result<Result<NamedTempFile, (String, String)>, BytecodeError> {
     let wheel = Arc::new(fs_err::File::open(wheel)?);
     let mut sources = files;
     sources.retain(|file| is_source(&file.path));
@@ -161,10 +207,14 @@ async fn compile(
         .map(|file| compile_member(Arc::clone(&wheel), file, pool))
         .buffered(2 * Pool::cores());
     while let Some((path, compiled)) = modules.try_next().await? {
-        if let (Compiled::Bytecode(bytes), Some(name)) =
-            (compiled, pyc_path(&path, &compiler.cache_tag))
-        {
-            writer.stored(&name, &bytes)?;
+        match compiled {
+            Compiled::Bytecode(bytes) => {
+                if let Some(name) = pyc_path(&path, &compiler.cache_tag) {
+                    writer.stored(&name, &bytes)?;
+                }
+            }
+            Compiled::Skipped(_) => {}
+            Compiled::Failed(reason) => return Ok(Err((path, reason))),
         }
     }
     let json = serde_json::to_vec(&digests).expect("paths and digests are text");
@@ -172,7 +222,7 @@ async fn compile(
     let file = writer.finish()?.into_inner();
     let mut file = file.map_err(IntoInnerError::into_error)?;
     file.flush()?;
-    Ok(file)
+    Ok(Ok(file))
 }
 
 /// Compiles one file of the wheel.
@@ -198,7 +248,7 @@ async fn compile_member(
     Ok((file.path, compiled))
 }
 
-fn is_source(path: &str) -> bool {
+pub(super) fn is_source(path: &str) -> bool {
     Path::new(path).extension().is_some_and(|kind| kind == "py")
 }
 

@@ -58,8 +58,10 @@ pub enum CompileError {
 pub enum Compiled {
     /// The content of its `.pyc`.
     Bytecode(Vec<u8>),
-    /// Why it has none: it is no Python of this version, or too much for the limits.
+    /// Why it has none: it is no Python of this version, or too large. It is so every time.
     Skipped(String),
+    /// Why it has none this time, twice in a row: an interpreter was killed, or took too long.
+    Failed(String),
 }
 
 /// Interpreters that compile. They start when there is work, and end with this value.
@@ -75,7 +77,7 @@ pub struct Pool {
 }
 
 impl Pool {
-    /// How long a file may take. The largest that people write takes some seconds.
+    /// How long a file may take before its interpreter is given up. The largest that people write takes some seconds.
     pub const PATIENCE: Duration = Duration::from_mins(1);
 
     /// Sources above this many bytes are skipped: they are data, and compiling takes a hundred
@@ -112,27 +114,33 @@ impl Pool {
             self.ask(path, &source).await?
         };
         let marshalled = match answer {
-            Answer::Marshalled(bytes) => bytes,
-            Answer::Skipped(reason) => return Ok(Compiled::Skipped(reason)),
+            Ok(Answer::Marshalled(bytes)) => bytes,
+            Ok(Answer::Skipped(reason)) => return Ok(Compiled::Skipped(reason)),
+            Err(failure) => return Ok(Compiled::Failed(failure.to_string())),
         };
         let (magic, layout) = (self.magic, self.layout);
         let assembling = tokio::task::spawn_blocking(move || assemble(&marshalled, magic, layout));
         let assembled = assembling.await;
-        Ok(assembled.unwrap_or_else(|stopped| Compiled::Skipped(stopped.to_string())))
+        Ok(assembled.unwrap_or_else(|stopped| Compiled::Failed(stopped.to_string())))
     }
 
-    /// Asks an interpreter that is free, or one more.
-    async fn ask(&self, path: &str, source: &[u8]) -> Result<Answer, CompileError> {
+    /// Asks an interpreter that is free, or one more; and once more where that one fails, which
+    /// says little about the file: the machine may have been short of memory, or of time.
+    async fn ask(
+        &self,
+        path: &str,
+        source: &[u8],
+    ) -> Result<Result<Answer, Failure>, CompileError> {
         let idle = self.idle().pop();
-        if let Some(worker) = idle {
-            // One that died since its last file says nothing about this one: a fresh one is asked.
-            if let Ok(answer) = self.ask_worker(worker, path, source).await {
-                return Ok(answer);
-            }
+        let first = match idle {
+            Some(worker) => worker,
+            None => self.start().await?,
+        };
+        if let Ok(answer) = self.ask_worker(first, path, source).await {
+            return Ok(Ok(answer));
         }
-        let worker = self.start().await?;
-        let answer = self.ask_worker(worker, path, source).await;
-        Ok(answer.unwrap_or_else(|died| Answer::Skipped(format!("the compiler died: {died}"))))
+        let second = self.start().await?;
+        Ok(self.ask_worker(second, path, source).await)
     }
 
     /// Asks this interpreter, which is free again afterwards unless it failed.
@@ -141,12 +149,10 @@ impl Pool {
         mut worker: Worker,
         path: &str,
         source: &[u8],
-    ) -> io::Result<Answer> {
-        let Ok(answer) = timeout(self.patience, worker.ask(path, source)).await else {
-            let seconds = self.patience.as_secs();
-            return Ok(Answer::Skipped(format!("it takes over {seconds} s")));
-        };
-        let answer = answer?;
+    ) -> Result<Answer, Failure> {
+        let asking = timeout(self.patience, worker.ask(path, source));
+        let answer = asking.await.map_err(|_| Failure::Slow(self.patience))?;
+        let answer = answer.map_err(Failure::Died)?;
         self.idle().push(worker);
         Ok(answer)
     }
@@ -172,6 +178,17 @@ impl Pool {
             })
         }
     }
+}
+
+/// An interpreter that gave no answer.
+#[derive(Debug, thiserror::Error)]
+enum Failure {
+    /// It ended, or said nonsense.
+    #[error("the compiler died: {0}")]
+    Died(#[source] io::Error),
+    /// It took longer than it may.
+    #[error("it takes over {} s", .0.as_secs())]
+    Slow(Duration),
 }
 
 /// One interpreter. It is killed when this is dropped.

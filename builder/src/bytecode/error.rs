@@ -13,11 +13,21 @@ use crate::zip::ZipError;
 /// Why there is no companion.
 #[derive(Debug, thiserror::Error)]
 pub enum BytecodeError {
-    /// A wheel is not in the store any more.
+    /// A wheel is not in the store any more, or was damaged there and is removed.
     #[error("the wheel of `{package}` is not in the store")]
     Missing {
         /// Whose wheel.
         package: PackageName,
+    },
+    /// A file could not be compiled this time.
+    #[error("`{path}` of `{package}` could not be compiled: {reason}")]
+    Failed {
+        /// Whose file.
+        package: PackageName,
+        /// Its path below site-packages.
+        path: String,
+        /// Why.
+        reason: String,
     },
     /// A wheel in the store is not what it was.
     #[error(transparent)]
@@ -51,8 +61,10 @@ impl From<BytecodeError> for Fault {
                 Self::from_error(Code::STORE_UNREADABLE, &error)
                     .hint("run again: it is downloaded anew")
             }
-            BytecodeError::Compile(_) => Self::from_error(Code::PYTHON_BROKEN, &error)
-                .hint("name another interpreter with `--python-version`"),
+            BytecodeError::Compile(_) | BytecodeError::Failed { .. } => {
+                Self::from_error(Code::PYTHON_BROKEN, &error)
+                    .hint("name another interpreter with `--python-version`")
+            }
             BytecodeError::Io(ref source) => match source.kind() {
                 io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded => {
                     Self::from_error(Code::STORE_FULL, &error).hint(

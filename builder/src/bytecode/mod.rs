@@ -7,11 +7,14 @@
 //!
 //! What a wheel compiles to depends on the wheel and the interpreter's magic number alone, so it
 //! is kept (`v1/bytecode/<wheel>/<magic>.zip`) and each companion is a splice of such archives.
-//! Everything is stored uncompressed: the bytes depend on no compressor.
+//! Everything is stored uncompressed: the bytes depend on no compressor. Only where a wheel was
+//! lost in the store and can't be had again is its share of the bundle compiled, which may give
+//! more than the wheel would (`cut.rs`).
 
 mod archive;
 mod companion;
 pub mod compile;
+mod cut;
 mod error;
 pub mod marshal;
 #[cfg(test)]
@@ -21,12 +24,14 @@ use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Instant;
 
-use futures::{StreamExt as _, TryFutureExt as _, TryStreamExt as _};
+use futures::{FutureExt as _, StreamExt as _, TryFutureExt as _, TryStreamExt as _};
 use pyrun_core::{BundleRecord, Event, Events, Phase};
 use pyrun_store::{Body, Store, catalog};
 
 pub use compile::{CompileError, Compiled, Pool};
 pub use error::BytecodeError;
+
+use archive::Spare;
 
 /// Wheels that are compiled at once: one's last files keep the interpreters busy together with
 /// another's first.
@@ -52,6 +57,9 @@ pub enum CompanionOutcome {
     Published(Counts),
     /// That version's bytecode is not known: its bundles go without.
     Unsupported,
+    /// A file could not be compiled this time, as a warning says: nothing was published, and the
+    /// next time it is tried again.
+    Failed,
 }
 
 /// What a companion was made of.
@@ -70,11 +78,36 @@ pub struct Counts {
 /// Makes sure that the bundle has its companion. Doing it twice, or in two places at once, does no
 /// harm: the same bytes are published once.
 ///
-/// Large files are made in `scratch`, which should be on the store's file system. The bundle's
-/// wheels must still be in the store, save those whose bytecode is there.
+/// Large files are made in `scratch`, which should be on the store's file system. What of the
+/// wheels is not in the store any more, or damaged there, is taken from the bundle itself.
 pub async fn ensure(
     store: &dyn Store,
     record: &BundleRecord,
+    compiler: &Compiler,
+    scratch: &Path,
+    events: Events<'_>,
+) -> Result<CompanionOutcome, BytecodeError> {
+    let spare = Spare::Bundle(record.manifest.lock);
+    ensure_with(store, record, spare, compiler, scratch, events).await
+}
+
+/// The same from whole wheels alone: one that is not in the store, or was damaged there and is
+/// removed, is [`BytecodeError::Missing`]. Fetch it and call again: what comes of a wheel is kept
+/// for all bundles, what comes of a bundle is not.
+pub async fn ensure_from_wheels(
+    store: &dyn Store,
+    record: &BundleRecord,
+    compiler: &Compiler,
+    scratch: &Path,
+    events: Events<'_>,
+) -> Result<CompanionOutcome, BytecodeError> {
+    ensure_with(store, record, Spare::Nothing, compiler, scratch, events).await
+}
+
+async fn ensure_with(
+    store: &dyn Store,
+    record: &BundleRecord,
+    spare: Spare,
     compiler: &Compiler,
     scratch: &Path,
     events: Events<'_>,
@@ -101,7 +134,8 @@ pub async fn ensure(
     let archives = futures::stream::iter(record.manifest.segments.clone())
         .map(|segment| {
             let item = segment.package.to_string();
-            let ensuring = archive::ensure(store, segment, compiler, &pool, scratch, events);
+            let ensuring = archive::ensure(store, segment, spare, compiler, &pool, scratch, events);
+            let ensuring = ensuring.map(|ensured| said_if_failed(ensured, events));
             ensuring.inspect_ok(|_| {
                 events(Event::Progress {
                     phase,
@@ -114,14 +148,37 @@ pub async fn ensure(
         .buffered(WHEELS)
         .try_collect::<Vec<_>>()
         .await?;
-    let counts = publish(store, record, compiler.magic, archives, scratch).await?;
+    let archives: Option<Vec<archive::Archive>> = archives.into_iter().collect();
+    let counts = match archives {
+        Some(archives) => Some(publish(store, record, compiler.magic, archives, scratch).await?),
+        None => None,
+    };
+    let outcome = counts.map_or(CompanionOutcome::Failed, CompanionOutcome::Published);
+    let counts = counts.unwrap_or_default();
     events(Event::Finished {
         phase,
         micros: u64::try_from(started.elapsed().as_micros()).unwrap_or(u64::MAX),
         bytes: counts.bytes,
         items: counts.files,
     });
-    Ok(CompanionOutcome::Published(counts))
+    Ok(outcome)
+}
+
+/// `None`, and a warning, for a wheel that could not be compiled this time: the others still are,
+/// and what comes of them is kept.
+fn said_if_failed(
+    ensured: Result<archive::Archive, BytecodeError>,
+    events: Events<'_>,
+) -> Result<Option<archive::Archive>, BytecodeError> {
+    match ensured {
+        Ok(archive) => Ok(Some(archive)),
+        Err(error @ BytecodeError::Failed { .. }) => {
+            let message = format!("the bundle stays without bytecode: {error}");
+            events(Event::Warning { message });
+            Ok(None)
+        }
+        Err(error) => Err(error),
+    }
 }
 
 /// Splices the archives and publishes the companion, unless somebody else just did.

@@ -1,5 +1,6 @@
 //! From wheels to a companion, with the interpreter of the tests.
 
+use std::collections::BTreeSet;
 use std::process::Command;
 use std::sync::{Arc, Mutex};
 
@@ -234,8 +235,112 @@ async fn a_wheel_is_compiled_once_ever() {
     );
     bench.remove(&gone).await;
     bench.remove(&bench.key()).await;
-    let error = bench.ensure().await.expect_err("no wheel");
+    let scratch = bench.folder.path().join("scratch");
+    let error = ensure_from_wheels(&*bench.store, &bench.record, &compiler(), &scratch, &|_| {})
+        .await
+        .expect_err("no wheel");
     assert!(matches!(error, BytecodeError::Missing { .. }), "{error:?}");
+}
+
+#[tokio::test]
+async fn a_wheel_that_is_damaged_or_gone_is_cut_from_the_bundle() {
+    let bench = Bench::new(true).await;
+    bench.counts().await;
+    let first = bench.folder.path().join("first");
+    let whole = unpack(&bench.companion().await, &first);
+    let mut expected = BTreeSet::from_iter(whole.clone());
+    for damage in [true, false] {
+        bench.remove(&bench.key()).await;
+        for segment in &bench.record.manifest.segments {
+            bench
+                .remove(&catalog::bytecode(&segment.wheel_sha256, compiler().magic))
+                .await;
+            let wheel = catalog::wheel(&segment.wheel_sha256);
+            if damage {
+                let damaged = Body::from(b"no wheel".to_vec());
+                bench.store.put(&wheel, damaged).await.expect("put");
+            }
+        }
+        bench.counts().await;
+        // The bundle holds `tests` of one wheel only, and that is compiled then.
+        let tag = compiler().cache_tag;
+        expected.insert(format!("tests/__pycache__/__init__.{tag}.pyc"));
+        let unpacked = bench.folder.path().join("unpacked");
+        let names = unpack(&bench.companion().await, &unpacked);
+        assert_eq!(BTreeSet::from_iter(names), expected);
+        for name in &whole {
+            let [cut, exact] = [&unpacked, &first].map(|folder| fs_err::read(folder.join(name)));
+            assert_eq!(cut.expect("there"), exact.expect("there"), "{name}");
+        }
+        assert_eq!(
+            bench.warnings().len(),
+            2,
+            "each damaged wheel is named once"
+        );
+        for segment in &bench.record.manifest.segments {
+            let wheel = catalog::wheel(&segment.wheel_sha256);
+            let left = bench.store.head(&wheel).await.expect("head");
+            assert_eq!(left, None, "the damaged wheel is removed");
+            let kept = catalog::bytecode(&segment.wheel_sha256, compiler().magic);
+            let kept = bench.store.head(&kept).await.expect("head");
+            assert_eq!(kept, None, "only what comes of a wheel is kept for others");
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_damaged_bundle_gives_no_bytecode() {
+    let bench = Bench::new(true).await;
+    for segment in &bench.record.manifest.segments {
+        bench.remove(&catalog::wheel(&segment.wheel_sha256)).await;
+    }
+    let key = catalog::bundle(&bench.record.manifest.lock);
+    let bundle = bench.store.get(&key, None).await.expect("get");
+    let mut bundle = bundle.expect("published").to_vec();
+    bundle[100] ^= 1;
+    bench
+        .store
+        .put(&key, Body::from(bundle))
+        .await
+        .expect("put");
+    let error = bench.ensure().await.expect_err("no sources");
+    assert!(matches!(error, BytecodeError::Corrupt(_)), "{error:?}");
+}
+
+#[tokio::test]
+async fn a_compiler_that_is_killed_leaves_no_companion_and_is_asked_again() {
+    let bench = Bench::new(true).await;
+    let mark = bench.folder.path().join("well");
+    // An interpreter that answers nothing but its magic number until it is well.
+    let python = bench.folder.path().join("python");
+    let script = format!(
+        "#!/bin/sh\nif [ -e '{0}' ]; then exec '{1}' \"$@\"; fi\n\
+         exec '{1}' -c 'import sys, importlib.util as u\n\
+         sys.stdout.buffer.write(u.MAGIC_NUMBER[:2])'\n",
+        mark.display(),
+        compiler().python.display(),
+    );
+    fs_err::write(&python, script).expect("written");
+    let mode = std::os::unix::fs::PermissionsExt::from_mode(0o755);
+    fs_err::set_permissions(&python, mode).expect("executable");
+    let sick = Compiler {
+        python,
+        ..compiler()
+    };
+    let scratch = bench.folder.path().join("scratch");
+    let say = |event| bench.said.lock().expect("no panic").push(event);
+    let outcome = ensure(&*bench.store, &bench.record, &sick, &scratch, &say).await;
+    assert_eq!(outcome.expect("fine"), CompanionOutcome::Failed);
+    assert_eq!(bench.store.head(&bench.key()).await.expect("head"), None);
+    let mut warnings = bench.warnings();
+    warnings.sort();
+    assert!(
+        warnings.len() == 2 && warnings[0].contains("`alpha/__init__.py` of `alpha`"),
+        "{warnings:?}"
+    );
+    fs_err::write(mark, "").expect("written");
+    let outcome = ensure(&*bench.store, &bench.record, &sick, &scratch, &say).await;
+    assert!(matches!(outcome, Ok(CompanionOutcome::Published(counts)) if counts.files == 4));
 }
 
 #[tokio::test]

@@ -1,5 +1,7 @@
 //! An index's error to a fault: the code, the cause in plain words, and what to do next.
 
+use std::io::ErrorKind;
+
 use pyrun_core::{Code, Fault};
 
 use crate::index::IndexError;
@@ -41,6 +43,16 @@ impl From<IndexError> for Fault {
                 .hint("check the address given with `--index-url`, or name another index"),
             IndexError::Altered { .. } => Self::from_error(Code::WHEEL_HASH, &error)
                 .hint("run it again; if it stays so, the index or something on the way to it is not to be trusted"),
+            IndexError::Unwritable { source, .. } => match source.kind() {
+                ErrorKind::StorageFull | ErrorKind::QuotaExceeded => {
+                    Self::from_error(Code::STORE_FULL, &error).hint(
+                        "make room with `pyrun cache gc`, or name another folder with `--cache-dir`",
+                    )
+                }
+                _ => Self::from_error(Code::STORE_UNWRITABLE, &error).hint(
+                    "check the folder's permissions, or name another one with `--cache-dir`",
+                ),
+            },
             IndexError::Offline { .. } => Self::from_error(Code::INDEX_OFFLINE, &error)
                 .hint("run once without `--offline`: what it needs is kept"),
         }

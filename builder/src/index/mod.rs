@@ -166,6 +166,14 @@ pub enum IndexError {
         /// What the index's page says.
         promised: Sha256,
     },
+    /// It answers, and what it says can't be written on this machine.
+    #[error("can't write `{}`", path.display())]
+    Unwritable {
+        /// The file or folder.
+        path: std::path::PathBuf,
+        /// Why.
+        source: std::io::Error,
+    },
     /// `--offline`, and it is not cached.
     #[error("`{url}` is not cached, and `--offline` forbids asking for it")]
     Offline {

@@ -29,6 +29,7 @@ use pyrun_core::{Sha256, WheelFilename};
 
 pub use error::{WheelError, WheelProblem};
 pub use record::render as render_record;
+pub(crate) use verify::digest_of;
 
 use crate::install::{self, Layout};
 use crate::zip::{self, Archive, Entry, Inflater, Method};

@@ -1,6 +1,7 @@
 //! The bytes of members: how many there may be, and that they are those that RECORD promises.
 
 use std::io;
+use std::ops::Range;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::thread;
 
@@ -49,14 +50,20 @@ pub(super) fn bound<S: Source>(archive: &Archive<S>, limit: u64) -> Result<(), W
 
 /// The digest of a whole file.
 pub(super) fn whole(file: &fs_err::File) -> Result<Sha256, WheelProblem> {
+    let size = Source::size(file).map_err(io_problem)?;
+    digest_of(file, 0..size).map_err(io_problem)
+}
+
+/// The digest of a part of a file.
+pub(crate) fn digest_of(file: &fs_err::File, range: Range<u64>) -> io::Result<Sha256> {
     let mut hasher = sha2::Sha256::new();
     let mut buffer = vec![0; 1 << 20];
-    let mut offset = 0;
-    let mut left = Source::size(file).map_err(io_problem)?;
+    let mut offset = range.start;
+    let mut left = range.end.saturating_sub(range.start);
     while left > 0 {
         let length = usize::try_from(left).map_or(buffer.len(), |left| left.min(buffer.len()));
         let piece = &mut buffer[..length];
-        Source::read_exact_at(file, piece, offset).map_err(io_problem)?;
+        Source::read_exact_at(file, piece, offset)?;
         hasher.update(&*piece);
         offset += length as u64;
         left -= length as u64;

@@ -143,7 +143,7 @@ class Script:
         """A fresh module, registered as Python would: pickle, dataclasses and type hints look there."""
         name = "__main__" if self.program else self.module_name()
         module = type(sys)(name)
-        module.__file__ = self.path
+        module.__file__ = absolute(self.path) if self.program else self.path
         module.__loader__ = self
         if not self.program:
             module.__spec__ = sys.modules["_frozen_importlib"].ModuleSpec(name, self, origin=self.path)
@@ -160,6 +160,13 @@ class Script:
             return fallback
         finder = sys.modules["_frozen_importlib_external"].PathFinder
         return fallback if finder.find_spec(stem, sys.path) else stem
+
+
+def absolute(path):
+    """The path from the root, as Python makes a script's own `__file__` (3.9 and newer)."""
+    if path.startswith("/"):
+        return path
+    return posix.getcwd().rstrip("/") + "/" + (path[2:] if path.startswith("./") else path)
 
 
 def decorator():

@@ -21,7 +21,7 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use fs_err::File;
-use pyrun_core::{BundleRecord, Event, Events, LockHash, Phase};
+use pyrun_core::{BundleRecord, Event, Events, LockHash, Phase, Sha256};
 use pyrun_store::{Key, Store, StoreError, catalog};
 use serde::{Deserialize, Serialize};
 
@@ -65,6 +65,20 @@ impl Site {
     pub fn has_bytecode(&self, magic: u16) -> bool {
         bytecode_marker(&self.path, magic).exists()
     }
+
+    /// Whether the policy of this digest has been found to let the bundle in.
+    pub fn has_verdict(&self, policy: &Sha256) -> bool {
+        verdict_marker(&self.path, policy).exists()
+    }
+
+    /// Remembers that it has: for as long as the site is here.
+    pub fn remember_verdict(&self, policy: &Sha256) -> io::Result<()> {
+        let marker = verdict_marker(&self.path, policy);
+        if marker.exists() {
+            return Ok(());
+        }
+        fs_err::write(marker, "")
+    }
 }
 
 /// A lock that ends with the value, or with the process.
@@ -89,6 +103,11 @@ struct SiteNote {
 
 fn note_path(site: &Path) -> PathBuf {
     site.join(NOTES).join("site.json")
+}
+
+/// That a policy lets the bundle in; empty. Only what is let in is remembered.
+fn verdict_marker(site: &Path, policy: &Sha256) -> PathBuf {
+    site.join(NOTES).join(format!("policy-{policy}"))
 }
 
 /// Holds the bytecode's bytes, as decimal digits.
@@ -292,7 +311,8 @@ impl Warm {
         Ok(lease)
     }
 
-    async fn record(
+    /// The record of a bundle in the store. A damaged one is set aside with a warning.
+    pub async fn record(
         &self,
         store: &Arc<dyn Store>,
         lock: &LockHash,

@@ -41,8 +41,11 @@ pub use files::Worker;
 /// The size of a result's JSON, in bytes, where the request names no limit.
 pub const RESULT_BYTES: u64 = 64 << 20;
 
-/// How long a process may take to end after it has been asked to.
+/// How long a process may take to end once its time is over.
 const GRACE: Duration = Duration::from_millis(500);
+
+/// How long a process may take to end once the user wants it to: it may have much to put in order.
+pub const INTERRUPT_GRACE: Duration = Duration::from_secs(10);
 
 /// How often memory is looked at, where it is limited.
 const MEMORY_PERIOD: Duration = Duration::from_millis(50);
@@ -163,8 +166,8 @@ struct Order<'a> {
 
 impl Worker {
     /// Makes the run: starts Python, passes on what it says, and sees to it that nothing of it
-    /// is left. A `true` from `interrupt` stops it as Ctrl-C does; dropping the future, or the
-    /// receiver of `frames`, kills it.
+    /// is left. A `true` from `interrupt` stops it as Ctrl-C does, and leaves it
+    /// [`INTERRUPT_GRACE`] to end; dropping the future, or the receiver of `frames`, kills it.
     pub async fn run(
         &self,
         job: &Job<'_>,
@@ -235,10 +238,10 @@ impl Worker {
                     warden.kill().await;
                 }
                 () = until(watch.deadline), if watch.stop.is_none() && watch.deadline.is_some() => {
-                    watch.ask(&warden, Stop::Timeout, libc::SIGTERM);
+                    watch.ask(&warden, Stop::Timeout, libc::SIGTERM, GRACE);
                 }
                 () = interrupted(&mut interrupt), if watch.stop.is_none() => {
-                    watch.ask(&warden, Stop::Interrupt, libc::SIGINT);
+                    watch.ask(&warden, Stop::Interrupt, libc::SIGINT, INTERRUPT_GRACE);
                 }
                 () = &mut memory, if watch.stop.is_none() => {
                     watch.stop = Some(Stop::Memory);
@@ -339,10 +342,10 @@ impl Watch {
         }
     }
 
-    /// Asks the run's process group to end, and gives it a moment.
-    fn ask(&mut self, warden: &Warden, stop: Stop, signal: libc::c_int) {
+    /// Asks the run's process group to end, and gives it some time.
+    fn ask(&mut self, warden: &Warden, stop: Stop, signal: libc::c_int, grace: Duration) {
         self.stop = Some(stop);
-        self.kill_at = Some(Instant::now() + GRACE);
+        self.kill_at = Some(Instant::now() + grace);
         warden.signal(signal);
     }
 }

@@ -2,9 +2,13 @@
 //!
 //! In: stdout, stderr, and the worker's own lines. Out: `log`, `yield` and `phase` frames, in the
 //! order in which they came, and the worker's last word. Never: reads on while the receiver of
-//! the frames is full, so a flood waits in the writer; loses a frame when a step is cancelled.
+//! the frames is full, so a flood waits in the writer; loses a frame when a step is cancelled;
+//! passes on a yield before what was printed before it.
 
 use std::collections::VecDeque;
+use std::fs::File;
+use std::io::Read as _;
+use std::os::fd::AsFd;
 use std::time::Duration;
 
 use pyrun_core::protocol::{Frame, PhaseCost, Stream};
@@ -28,6 +32,9 @@ const SILENCE: Duration = Duration::from_millis(200);
 /// What a worker's line may hold beside a result: a fault with its traceback.
 const SLACK: u64 = 1 << 20;
 
+/// What a pipe can hold at most, in bytes, unless an administrator has raised the bound.
+const PIPE: usize = 1 << 20;
+
 /// The receiver of the frames is gone.
 #[derive(Debug)]
 pub(super) struct NobodyListens;
@@ -49,6 +56,8 @@ pub(super) struct Pump<'a> {
 /// One of the user's streams.
 struct Output<R> {
     reader: Option<R>,
+    /// The same pipe, to be read without waiting for the reactor to say that it is ready.
+    direct: Option<File>,
     chunk: Box<[u8]>,
     lines: Lines,
     opened: Option<Instant>,
@@ -78,24 +87,11 @@ impl<'a> Pump<'a> {
         answers: OwnedReadHalf,
         result_bytes: u64,
     ) -> Self {
-        let chunk = || vec![0; 64 << 10].into_boxed_slice();
         let mut pump = Self {
             frames,
             began,
-            stdout: Output {
-                reader: streams.stdout,
-                chunk: chunk(),
-                lines: Lines::default(),
-                opened: None,
-                stream: Stream::Stdout,
-            },
-            stderr: Output {
-                reader: streams.stderr,
-                chunk: chunk(),
-                lines: Lines::default(),
-                opened: None,
-                stream: Stream::Stderr,
-            },
+            stdout: Output::new(streams.stdout, Stream::Stdout),
+            stderr: Output::new(streams.stderr, Stream::Stderr),
             wire: Wire {
                 reader: Some(answers),
                 chunk: chunk(),
@@ -136,8 +132,6 @@ impl<'a> Pump<'a> {
             .min()
             .map(|opened| opened + PATIENCE);
         let began = self.began;
-        // What the user printed before a yield stands in its pipe before the yield stands in the
-        // wire: reading in this order keeps the order.
         tokio::select! {
             biased;
             count = self.stdout.read(), if self.stdout.reader.is_some() => {
@@ -146,7 +140,13 @@ impl<'a> Pump<'a> {
             count = self.stderr.read(), if self.stderr.reader.is_some() => {
                 self.stderr.take(count, began, &mut self.pending);
             }
-            count = self.wire.read(), if self.wire.reader.is_some() => self.hear(count),
+            count = self.wire.read(), if self.wire.reader.is_some() => {
+                // What was printed before a word stands in its pipe before the word stands in the
+                // wire, but the reactor may see the wire first.
+                self.stdout.catch_up(began, &mut self.pending);
+                self.stderr.catch_up(began, &mut self.pending);
+                self.hear(count);
+            }
             () = tokio::time::sleep_until(flush_at.unwrap_or(began)), if flush_at.is_some() => {
                 let now = Instant::now();
                 self.stdout.flush(now, began, &mut self.pending);
@@ -160,8 +160,8 @@ impl<'a> Pump<'a> {
     /// Stops reading and sending.
     pub(super) fn abandon(&mut self) {
         self.pending.clear();
-        self.stdout.reader = None;
-        self.stderr.reader = None;
+        self.stdout.close();
+        self.stderr.close();
         self.wire.reader = None;
     }
 
@@ -270,7 +270,12 @@ impl<'a> Pump<'a> {
                 self.end_phase(now);
                 self.begin(phase, now);
             }
-            Ok(Said::Yield(value)) => self.pending.push_back(Frame::Yield { value }),
+            Ok(Said::Yield(value)) => {
+                // An open line was printed before it, too.
+                self.stdout.let_go(self.began, &mut self.pending);
+                self.stderr.let_go(self.began, &mut self.pending);
+                self.pending.push_back(Frame::Yield { value });
+            }
             Ok(Said::Last(last)) => {
                 self.end_phase(now);
                 self.wire.last = Ok(Some(last));
@@ -301,17 +306,51 @@ impl Wire {
     }
 }
 
-impl<R: AsyncRead + Unpin> Output<R> {
+impl<R: AsyncRead + AsFd + Unpin> Output<R> {
+    fn new(reader: Option<R>, stream: Stream) -> Self {
+        // Without a descriptor to spare the order may be off by a moment, and that is all.
+        let direct = reader
+            .as_ref()
+            .and_then(|reader| reader.as_fd().try_clone_to_owned().ok())
+            .map(File::from);
+        Self {
+            reader,
+            direct,
+            chunk: chunk(),
+            lines: Lines::default(),
+            opened: None,
+            stream,
+        }
+    }
+
     async fn read(&mut self) -> usize {
         read_some(self.reader.as_mut(), &mut self.chunk).await
+    }
+
+    /// Takes in what stands in the pipe by now, and does not wait for more. Bounded: a writer that
+    /// never pauses would have no end.
+    fn catch_up(&mut self, began: Instant, pending: &mut VecDeque<Frame>) {
+        let mut taken = 0;
+        while taken < PIPE
+            && let Some(direct) = &mut self.direct
+        {
+            match direct.read(&mut self.chunk) {
+                Ok(count) => {
+                    self.take(count, began, pending);
+                    taken += count;
+                }
+                Err(error) if error.kind() == std::io::ErrorKind::Interrupted => {}
+                // Nothing is there; any other error comes up where the stream is awaited.
+                Err(_) => return,
+            }
+        }
     }
 
     /// Takes in what was read; 0 bytes are the stream's end.
     fn take(&mut self, count: usize, began: Instant, pending: &mut VecDeque<Frame>) {
         let (stream, at) = (self.stream, micros(began.elapsed()));
         if count == 0 {
-            self.reader = None;
-            self.opened = None;
+            self.close();
             pending.extend(self.lines.finish().map(|piece| log(stream, at, piece)));
             return;
         }
@@ -328,13 +367,27 @@ impl<R: AsyncRead + Unpin> Output<R> {
 
     /// Lets an open line go once it has waited long enough.
     fn flush(&mut self, now: Instant, began: Instant, pending: &mut VecDeque<Frame>) {
-        if self.opened.is_none_or(|opened| opened + PATIENCE > now) {
-            return;
+        if self.opened.is_some_and(|opened| opened + PATIENCE <= now) {
+            self.let_go(began, pending);
         }
+    }
+
+    /// Lets an open line go.
+    fn let_go(&mut self, began: Instant, pending: &mut VecDeque<Frame>) {
         self.opened = None;
-        let at = micros(now - began);
+        let at = micros(began.elapsed());
         pending.extend(self.lines.flush().map(|piece| log(self.stream, at, piece)));
     }
+
+    fn close(&mut self) {
+        self.reader = None;
+        self.direct = None;
+        self.opened = None;
+    }
+}
+
+fn chunk() -> Box<[u8]> {
+    vec![0; 64 << 10].into_boxed_slice()
 }
 
 /// Reads once. An error is an end: the process at the far side is gone.

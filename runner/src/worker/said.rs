@@ -4,8 +4,7 @@
 //! Never: takes a word, a fault code or a value that the worker has no business saying; loses a
 //! digit of an integer.
 
-use std::fmt::Write as _;
-
+use pyrun_core::value::Outline;
 use pyrun_core::{Code, Fault, Phase};
 use serde_json::Value;
 
@@ -79,15 +78,12 @@ pub(super) fn parse(line: &[u8]) -> Result<Said, Garbage> {
             .map(|fault| Said::Last(Last::Fault(fault)))
             .ok_or_else(garbage),
         "yield" | "result" => {
-            let shape = Shape::of(json);
-            if shape.depth > DEEPEST {
+            let outline = Outline::of(json);
+            if outline.depth() > DEEPEST {
                 return Ok(Said::Unfit(too_deep()));
             }
-            let value = match shape.with_wide_integers_tagged(json) {
-                Some(json) => serde_json::from_str(&json),
-                None => serde_json::from_str(json),
-            }
-            .map_err(|_| garbage())?;
+            let json = outline.with_wide_integers_tagged();
+            let value = serde_json::from_str(&json).map_err(|_| garbage())?;
             Ok(if word == "yield" {
                 Said::Yield(value)
             } else {
@@ -104,93 +100,6 @@ fn too_deep() -> Fault {
         "the result is nested deeper than 100 levels",
     )
     .hint("return a flatter value, or write it to a file")
-}
-
-/// What a look over a JSON text tells without reading it.
-#[derive(Debug, Default)]
-struct Shape {
-    depth: usize,
-    /// Integers that 64 bits can't hold.
-    wide: Vec<std::ops::Range<usize>>,
-}
-
-impl Shape {
-    fn of(json: &str) -> Self {
-        let bytes = json.as_bytes();
-        let mut shape = Self::default();
-        let (mut at, mut depth) = (0usize, 0usize);
-        while let Some(byte) = bytes.get(at) {
-            match byte {
-                b'"' => at = end_of_text(bytes, at),
-                b'[' | b'{' => {
-                    depth += 1;
-                    shape.depth = shape.depth.max(depth);
-                    at += 1;
-                }
-                b']' | b'}' => {
-                    depth = depth.saturating_sub(1);
-                    at += 1;
-                }
-                b'-' | b'0'..=b'9' => {
-                    let end = end_of_number(bytes, at);
-                    if is_wide(&json[at..end]) {
-                        shape.wide.push(at..end);
-                    }
-                    at = end;
-                }
-                _ => at += 1,
-            }
-        }
-        shape
-    }
-
-    /// The same text with each wide integer as docs/VALUES.md writes it; `None` if there is none.
-    fn with_wide_integers_tagged(&self, json: &str) -> Option<String> {
-        if self.wide.is_empty() {
-            return None;
-        }
-        let mut tagged = String::with_capacity(json.len() + self.wide.len() * 32);
-        let mut done = 0;
-        for range in &self.wide {
-            tagged.push_str(&json[done..range.start]);
-            let digits = &json[range.clone()];
-            write!(tagged, r#"{{"$pyrun":"int","value":"{digits}"}}"#)
-                .expect("a String takes all that is written");
-            done = range.end;
-        }
-        tagged.push_str(&json[done..]);
-        Some(tagged)
-    }
-}
-
-/// The byte after the text that begins here.
-fn end_of_text(bytes: &[u8], start: usize) -> usize {
-    let mut at = start + 1;
-    while let Some(byte) = bytes.get(at) {
-        match byte {
-            b'\\' => at += 2,
-            b'"' => return at + 1,
-            _ => at += 1,
-        }
-    }
-    bytes.len()
-}
-
-fn end_of_number(bytes: &[u8], start: usize) -> usize {
-    let is_part = |byte: &u8| matches!(byte, b'-' | b'+' | b'.' | b'e' | b'E' | b'0'..=b'9');
-    start
-        + bytes[start..]
-            .iter()
-            .take_while(|byte| is_part(byte))
-            .count()
-}
-
-fn is_wide(number: &str) -> bool {
-    let digits = number.strip_prefix('-').unwrap_or(number);
-    digits.len() >= 19
-        && digits.bytes().all(|byte| byte.is_ascii_digit())
-        && number.parse::<i64>().is_err()
-        && number.parse::<u64>().is_err()
 }
 
 #[cfg(test)]

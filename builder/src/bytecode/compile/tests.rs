@@ -102,7 +102,9 @@ async fn compile_all(
         .map(
             async |(path, source)| match pool.compile(&path, source).await {
                 Ok(Compiled::Bytecode(bytes)) => Ok((path, bytes)),
-                Ok(Compiled::Skipped(reason)) => panic!("{path} is skipped: {reason}"),
+                Ok(Compiled::Skipped(reason) | Compiled::Failed(reason)) => {
+                    panic!("{path} has none: {reason}")
+                }
                 Err(error) => Err(error),
             },
         )
@@ -250,11 +252,32 @@ async fn a_file_that_hangs_or_kills_its_interpreter_costs_only_itself() {
             let good = pool.compile("good.py", "x = 1\n".into()).await;
             assert!(matches!(good, Ok(Compiled::Bytecode(_))), "{good:?}");
             match pool.compile(path, "x = 1\n".into()).await {
-                Ok(Compiled::Skipped(said)) => assert!(said.contains(reason), "{said}"),
+                Ok(Compiled::Failed(said)) => assert!(said.contains(reason), "{said}"),
                 other => panic!("{other:?}"),
             }
         }
     }
+}
+
+#[tokio::test]
+async fn a_file_whose_interpreter_is_killed_once_is_compiled_all_the_same() {
+    let python = &interpreters()[0];
+    let folder = tempfile::tempdir().expect("a folder");
+    let mark = folder.path().join("killed");
+    let mut pool = fragile_pool(python, Pool::PATIENCE);
+    pool.program = pool.program.replace(
+        "if path == 'die.py': os._exit(9)",
+        &format!(
+            "if not os.path.exists({0:?}): open({0:?}, 'w').close(); os.kill(os.getpid(), 9)",
+            mark.display().to_string()
+        ),
+    );
+    let compiled = pool.compile("a.py", "x = 1\n".into()).await;
+    assert!(mark.exists(), "it was not killed");
+    assert!(
+        matches!(compiled, Ok(Compiled::Bytecode(_))),
+        "{compiled:?}"
+    );
 }
 
 #[tokio::test]

@@ -174,11 +174,11 @@ impl Client {
     }
 
     async fn keep_wheel(&self, url: &Url, expected: Expected) -> Result<Sha256, IndexError> {
-        let unwritable = |source: std::io::Error| IndexError::Unreachable {
-            url: url.to_string(),
-            source: Box::new(source),
-        };
         let folder = self.cache.wheels();
+        let unwritable = |source: std::io::Error| IndexError::Unwritable {
+            path: folder.clone(),
+            source,
+        };
         fs_err::create_dir_all(&folder).map_err(unwritable)?;
         let part = tempfile::NamedTempFile::new_in(&folder)
             .map_err(unwritable)?
@@ -186,7 +186,9 @@ impl Client {
         let found = match self.download(url.as_str(), expected, &part, &|_| {}).await {
             Ok(found) => found,
             Err(DownloadError::Index(error)) => return Err(error),
-            Err(DownloadError::Write { source, .. }) => return Err(unwritable(source)),
+            Err(DownloadError::Write { path, source }) => {
+                return Err(IndexError::Unwritable { path, source });
+            }
             Err(error @ DownloadError::Size { .. }) => {
                 return Err(broken(url, format!("is cut or changed: {error}")));
             }

@@ -204,6 +204,21 @@ async fn a_whole_wheel_with_another_digest_is_not_kept() {
 }
 
 #[tokio::test]
+async fn a_cache_that_can_t_be_written_is_no_fault_of_the_index() {
+    let big = large_wheel("big", 100_000);
+    let (server, world) = (serve(&big, MetadataFile::Absent), World::new());
+    server.fail(Failure::NoRanges.on(".whl"));
+    fs_err::write(world.cache.path().join("wheels"), "no folder").expect("written");
+    let fault = Fault::from(ask(&world, &server).await.expect_err("a failure"));
+    assert_eq!(fault.code, Code::STORE_UNWRITABLE, "{fault:?}");
+    let full = IndexError::Unwritable {
+        path: world.cache.path().to_owned(),
+        source: std::io::ErrorKind::StorageFull.into(),
+    };
+    assert_eq!(Fault::from(full).code, Code::STORE_FULL);
+}
+
+#[tokio::test]
 async fn a_range_that_is_not_the_one_asked_for_is_refused() {
     let server = serve(large_wheel("big", 100_000), MetadataFile::Absent);
     server.fail(Failure::WrongContentRange);

@@ -1,5 +1,6 @@
 //! Text to a lock: what pyrun wrote, and what other tools write (PEP 751).
 
+use std::borrow::Cow;
 use std::collections::BTreeMap;
 
 use pep440_rs::{Version, VersionSpecifiers};
@@ -215,8 +216,8 @@ fn packages(
 fn package(entry: Package, target: &Target, tags: &Tags) -> Result<LockedPackage, LockError> {
     let mut best: Option<((u32, WheelFilename), Wheel)> = None;
     for wheel in entry.wheels {
-        let Some(filename) = wheel_name(&wheel).and_then(|name| name.parse::<WheelFilename>().ok())
-        else {
+        let name = wheel_name(&wheel);
+        let Some(filename) = name.and_then(|name| name.parse::<WheelFilename>().ok()) else {
             continue;
         };
         let Some(rank) = tags.rank(&filename) else {
@@ -279,11 +280,70 @@ fn package(entry: Package, target: &Target, tags: &Tags) -> Result<LockedPackage
 }
 
 /// PEP 751: the file's name is `name`, else the last part of its address.
-fn wheel_name(wheel: &Wheel) -> Option<&str> {
+fn wheel_name(wheel: &Wheel) -> Option<Cow<'_, str>> {
     if let Some(name) = &wheel.name {
-        return Some(name);
+        return Some(name.into());
     }
-    let address = wheel.url.as_deref().or(wheel.path.as_deref())?;
-    let address = address.split(['?', '#']).next()?;
-    address.rsplit(['/', '\\']).next()
+    if let Some(url) = &wheel.url {
+        let path = url.split(['?', '#']).next()?;
+        return percent_decoded(path.rsplit('/').next()?);
+    }
+    let path = wheel.path.as_deref()?;
+    path.rsplit(['/', '\\']).next().map(Cow::Borrowed)
+}
+
+/// A part of an address as plain text (RFC 3986, section 2.1); `None` where it is no UTF-8.
+fn percent_decoded(text: &str) -> Option<Cow<'_, str>> {
+    if !text.contains('%') {
+        return Some(text.into());
+    }
+    let mut bytes = Vec::with_capacity(text.len());
+    let mut rest = text.as_bytes();
+    while let [first, others @ ..] = rest {
+        let digit = |at: usize| char::from(*others.get(at)?).to_digit(16);
+        let code = match (digit(0), digit(1)) {
+            (Some(high), Some(low)) if *first == b'%' => u8::try_from(high << 4 | low).ok(),
+            _ => None,
+        };
+        bytes.push(code.unwrap_or(*first));
+        rest = &others[if code.is_some() { 2 } else { 0 }..];
+    }
+    String::from_utf8(bytes).ok().map(Cow::Owned)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::lock::tests::target;
+
+    fn read(wheel: &str) -> Result<Lock, LockError> {
+        let sha256 = Sha256::of("");
+        let text = format!(
+            "lock-version = \"1.0\"\n[[packages]]\nname = \"torch\"\n\
+             wheels = [{{ {wheel}, hashes = {{ sha256 = \"{sha256}\" }} }}]\n"
+        );
+        Lock::from_toml(&text, Some(&target()))
+    }
+
+    #[test]
+    fn a_wheel_without_a_name_is_known_by_its_address() {
+        for wheel in [
+            "url = \"https://h/a%20b/torch-2.1%2Bcpu-py3-none-any.whl?x=%2F#y\"",
+            "url = \"https://h/torch-2.1%2bcpu-py3-none-any.whl\"",
+            "url = \"https://h/torch-2.1+cpu-py3-none-any.whl\"",
+            "path = \"a#b/torch-2.1+cpu-py3-none-any.whl\"",
+        ] {
+            let lock = read(wheel).expect(wheel);
+            let package = lock.packages.values().next().expect("one package");
+            assert_eq!(package.version.to_string(), "2.1+cpu", "{wheel}");
+        }
+        for wheel in [
+            "url = \"https://h/torch-2.1%2\"",
+            "url = \"https://h/torch-2.1%FF-py3-none-any.whl\"",
+            "url = \"https://h/%\"",
+        ] {
+            let error = read(wheel).expect_err(wheel);
+            assert!(matches!(error, LockError::NoWheel(..)), "{error}");
+        }
+    }
 }

@@ -56,8 +56,7 @@ pub(super) fn convert(kind: &Kind, word: &str) -> Result<Value, Wrong> {
         Kind::Decimal => tagged("decimal", number::decimal(word)).ok_or_else(wrong),
         Kind::Uuid => tagged("uuid", uuid(word)).ok_or_else(wrong),
         Kind::List(_) | Kind::Set(_) | Kind::Tuple(_) | Kind::FixedTuple(_) | Kind::Dict(..) => {
-            let parsed = serde_json::from_str(word).map_err(|_| wrong())?;
-            json::convert(kind, parsed, json::Trust::Plain)
+            json::read(kind, word).unwrap_or_else(|| Err(wrong()))
         }
         Kind::Union(kinds) => {
             union(kinds, |each| convert(each, word)).map_err(|inner| inner.unwrap_or_else(wrong))

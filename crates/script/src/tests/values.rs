@@ -125,6 +125,82 @@ fn values_are_converted_by_annotation() {
 }
 
 #[test]
+fn integers_inside_json_keep_every_digit() {
+    const WIDE: &str = "123456789012345678901234567890";
+    let int = |digits: &str| json!({"$pyrun": "int", "value": digits});
+    let list = |items: Value| json!([[items], {}]);
+    for (annotation, word, expected) in [
+        (
+            "list",
+            format!("[{WIDE}, -{WIDE}, 1]"),
+            json!([int(WIDE), int(&format!("-{WIDE}")), 1]),
+        ),
+        ("list[int]", format!("[{WIDE}]"), json!([int(WIDE)])),
+        (
+            "list[float]",
+            format!("[{WIDE}]"),
+            json!([1.234_567_890_123_456_8e29]),
+        ),
+        (
+            "list[Decimal]",
+            format!("[{WIDE}]"),
+            json!([{"$pyrun": "decimal", "value": WIDE}]),
+        ),
+        (
+            "list[int | None]",
+            format!("[{WIDE}, null]"),
+            json!([int(WIDE), null]),
+        ),
+        (
+            "dict[str, int]",
+            format!(r#"{{"{WIDE}": {WIDE}}}"#),
+            json!({WIDE: int(WIDE)}),
+        ),
+        ("list", format!("[\"{WIDE}\"]"), json!([WIDE])),
+        // What looks like a wide integer, in whatever form, stays what it is.
+        (
+            "list",
+            format!(r#"[{WIDE}, {{"$pyrun": "int", "value": "5"}}, {{"wid\u0065": "5"}}]"#),
+            json!([
+                int(WIDE),
+                {"$pyrun": "dict", "value": {"$pyrun": "int", "value": "5"}},
+                {"wide": "5"}
+            ]),
+        ),
+    ] {
+        let got = call(&format!("x: {annotation}"), &["-a", &word]);
+        assert_eq!(got, list(expected), "{annotation} {word}");
+    }
+    assert_eq!(
+        message("x: list[str]", &["-a", &format!("[{WIDE}]")]),
+        format!("`x[0]` of `f` takes text, not `{WIDE}`")
+    );
+    assert_eq!(
+        message(
+            "x: list[list[str]]",
+            &["-a", &format!("[{{\"a\": {WIDE}}}]")]
+        ),
+        format!("`x[0]` of `f` takes a JSON array such as `[1, 2]`, not `{{\"a\": {WIDE}}}`")
+    );
+    for (annotation, expected) in [
+        ("int", int(WIDE)),
+        ("float", json!(1.234_567_890_123_456_8e29)),
+        ("Decimal", json!({"$pyrun": "decimal", "value": WIDE})),
+        (
+            "Optional[Decimal]",
+            json!({"$pyrun": "decimal", "value": WIDE}),
+        ),
+        ("Any", int(WIDE)),
+    ] {
+        assert_eq!(
+            checked(&format!("x: {annotation}"), &json!([int(WIDE)]), &json!({})),
+            Ok(list(expected)),
+            "{annotation}"
+        );
+    }
+}
+
+#[test]
 fn repeated_keywords_are_collected_or_refused() {
     for (annotation, line, expected) in [
         ("list[int]", &["--x", "1", "--x=2"][..], json!([1, 2])),

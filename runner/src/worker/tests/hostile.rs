@@ -137,6 +137,7 @@ try:
     print('ready')
     time.sleep(60)
 except KeyboardInterrupt:
+    time.sleep(1)
     print('cleaned up')";
     let scratch = tempfile::tempdir().expect("a folder");
     let request = program(source, &[]);

@@ -1,6 +1,6 @@
 //! Functions: how they are loaded, called, and how they end.
 
-use pyrun_core::protocol::{Frame, StartKind};
+use pyrun_core::protocol::{Frame, StartKind, Stream};
 use pyrun_core::{Code, Phase};
 use serde_json::{Value, json};
 
@@ -158,6 +158,49 @@ async fn coroutines_and_generators_are_run() {
     .await;
     assert_eq!(ran.yields(), [&json!(1)]);
     assert_eq!(ran.fault().message, "OSError: late");
+}
+
+#[tokio::test]
+async fn what_is_printed_before_a_yield_comes_before_it() {
+    let source = "\
+import sys
+def f(n):
+    for i in range(n):
+        print('out', i, end='\\n' if i % 3 else '')
+        print('error', i, file=sys.stderr)
+        yield i
+";
+    let count = 3_000;
+    let ran = run(&call(source, vec![json!(count)])).await;
+    let (mut out, mut error, mut yielded) = (String::new(), String::new(), 0);
+    for frame in &ran.frames {
+        match frame {
+            Frame::Log {
+                stream,
+                text,
+                newline,
+                ..
+            } => {
+                let written = match stream {
+                    Stream::Stdout => &mut out,
+                    Stream::Stderr => &mut error,
+                };
+                written.push_str(text);
+                written.push_str(if *newline { "\n" } else { "" });
+            }
+            Frame::Yield { value } => {
+                assert_eq!(value, &json!(yielded));
+                // The text may go on with what came later, never end before.
+                let line = format!("out {yielded}");
+                assert!(out.contains(&line), "{line} is not there yet");
+                let line = format!("error {yielded}\n");
+                assert!(error.contains(&line), "{line} is not there yet");
+                yielded += 1;
+            }
+            _ => {}
+        }
+    }
+    assert_eq!(yielded, count);
 }
 
 #[tokio::test]

@@ -7,9 +7,14 @@ use super::support::{program, python, run, run_in};
 
 #[tokio::test]
 async fn a_program_is_main_and_sees_its_arguments() {
-    let source = "import sys\nif __name__ == '__main__':\n    print(sys.argv[1:], sys.modules['__main__'].__file__)";
+    let source = "import os, sys\nif __name__ == '__main__':\n    print(sys.argv, os.getcwd(), sys.modules['__main__'].__file__)";
     let ran = run(&program(source, &["a", "-b"])).await;
-    assert_eq!(ran.stdout(), "['a', '-b'] folder/script.py\n");
+    let printed = ran.stdout();
+    let (argv, paths) = printed.trim_end().split_once("] ").expect("three parts");
+    assert_eq!(argv, "['folder/script.py', 'a', '-b'");
+    let (folder, file) = paths.split_once(' ').expect("two paths");
+    // As Python has it since 3.9.
+    assert_eq!(file, format!("{folder}/folder/script.py"));
     assert_eq!(ran.result(), &Value::Null);
 }
 

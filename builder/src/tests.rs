@@ -1,0 +1,117 @@
+//! A builder that is held to a policy.
+
+use pyrun_core::{Arch, Os, Policy, Requirement, ResolveOptions, Target};
+use pyrun_kit::{IndexServer, WheelBuilder};
+use pyrun_store::MemoryStore;
+
+use super::*;
+use crate::index::testing::World;
+
+/// A store, an index of `app`, which needs `words`, and a cache.
+struct Scene {
+    store: Arc<dyn Store>,
+    server: IndexServer,
+    world: World,
+}
+
+impl Scene {
+    fn new() -> Self {
+        let app = WheelBuilder::new("app", "1.0")
+            .requires("words")
+            .file("app.py", "");
+        let words = |version: &str| {
+            WheelBuilder::new("words", version)
+                .file("words.py", "")
+                .build()
+        };
+        Self {
+            store: Arc::new(MemoryStore::new()),
+            server: IndexServer::start([app.build(), words("1.0"), words("2.0")]),
+            world: World::new(),
+        }
+    }
+
+    fn builder(&self, policy: &str) -> Builder {
+        let scratch = self.world.cache.path().join("scratch");
+        let client = self.world.client(&self.server);
+        Builder::new(Arc::clone(&self.store), client, scratch)
+            .with_policy(Policy::parse(policy).expect("a policy"))
+    }
+
+    fn request(&self, spec: &str) -> Request {
+        Request {
+            requirements: vec![Requirement {
+                spec: spec.parse().expect("a requirement"),
+                origin: pyrun_core::Origin::default(),
+            }],
+            requires_python: None,
+            target: Target {
+                python: "3.12.1".parse().expect("a version"),
+                free_threaded: false,
+                os: Os::Glibc {
+                    major: 2,
+                    minor: 36,
+                },
+                arch: Arch::X86_64,
+            },
+            options: ResolveOptions {
+                indexes: vec![self.server.url()],
+                ..ResolveOptions::default()
+            },
+        }
+    }
+
+    async fn lock(&self, policy: &str, spec: &str) -> Result<Locked, Fault> {
+        let builder = self.builder(policy);
+        let request = self.request(spec);
+        builder.lock(&request, Freshness::Remembered, &|_| {}).await
+    }
+}
+
+#[tokio::test]
+async fn what_is_denied_by_name_or_by_index_is_never_asked_for() {
+    let scene = Scene::new();
+    for policy in [
+        "[packages]\ndeny = ['app']\n",
+        "[packages]\nallow = ['words']\n",
+        "[indexes]\nallow = ['https://pypi.org/simple']\n",
+    ] {
+        let fault = scene.lock(policy, "app").await.expect_err(policy);
+        assert_eq!(fault.code, Code::POLICY_DENIED, "{policy}");
+    }
+    assert_eq!(scene.server.requests().len(), 0, "the index was asked");
+}
+
+#[tokio::test]
+async fn what_is_resolved_is_checked_before_it_is_remembered() {
+    let scene = Scene::new();
+    let denying = "[packages]\ndeny = ['words>=2']\n";
+    let fault = scene.lock(denying, "app").await.expect_err("denied");
+    assert_eq!(fault.message, "the policy does not let `words 2.0` in");
+    assert_eq!(fault.causes[1], "`app 1.0` needs `words`");
+    let locks = scene.store.list(catalog::LOCKS).await.expect("a listing");
+    assert!(locks.is_empty(), "{locks:?}");
+}
+
+#[tokio::test]
+async fn a_remembered_lock_and_one_from_elsewhere_are_checked_as_well() {
+    let scene = Scene::new();
+    let locked = scene.lock("", "app").await.expect("a lock");
+    let denying = "[packages]\ndeny = ['words']\n";
+    let fault = scene.lock(denying, "app").await.expect_err("denied");
+    assert_eq!(fault.code, Code::POLICY_DENIED);
+
+    let builder = scene.builder(denying);
+    let fault = builder.bundle(&locked.lock, &|_| {}).await;
+    assert_eq!(fault.expect_err("denied").code, Code::POLICY_DENIED);
+    let wheels = scene.store.list(catalog::WHEELS).await.expect("a listing");
+    assert!(wheels.is_empty(), "nothing is fetched: {wheels:?}");
+
+    let url = scene.server.url();
+    let allowing = format!("[packages]\nallow = ['app', 'words']\n[indexes]\nallow = ['{url}']\n");
+    let record = scene.builder(&allowing).bundle(&locked.lock, &|_| {}).await;
+    assert_eq!(record.expect("a bundle").manifest.segments.len(), 2);
+    // Once it is built it stands in the store, and is denied all the same.
+    let fault = builder.bundle(&locked.lock, &|_| {}).await;
+    assert_eq!(fault.expect_err("denied").code, Code::POLICY_DENIED);
+}
