@@ -17,7 +17,7 @@ use criterion::{BatchSize, Criterion, Throughput, criterion_group, criterion_mai
 use pyrun_builder::splice;
 use pyrun_builder::wheel::{self, Limits};
 use pyrun_core::BundleRecord;
-use pyrun_runner::unpack::{BundleSource, unpack};
+use pyrun_runner::unpack::{BundleSource, MEMORY, unpack};
 
 fn splicing(criterion: &mut Criterion) {
     let set = wheels::set();
@@ -70,7 +70,8 @@ fn unpacking(criterion: &mut Criterion) {
             fresh,
             |folder| {
                 let source = BundleSource::File(bundle.clone());
-                let unpacked = runtime.block_on(unpack(source, &record, folder.path(), &|_| {}));
+                let unpacked =
+                    runtime.block_on(unpack(source, &record, folder.path(), MEMORY, &|_| {}));
                 unpacked.expect("a good bundle");
                 folder
             },
