@@ -24,7 +24,7 @@ use super::function::{Function, Place};
 use super::http;
 use super::limits::{Registry, Watched};
 use super::log::Log;
-use super::processes::Tree;
+use super::processes::{Tree, kill_all};
 use super::runtime_api::{self, Delivery, Desk, Event, FunctionError, Responded};
 
 /// How long what a dead process had sent may take to be read.
@@ -353,8 +353,29 @@ impl Environment {
 
     /// Ends its processes.
     pub(super) async fn kill(&mut self, registry: &Registry) {
-        self.gate = None;
         self.signal(|watched| watched.tree.kill()).await;
+        self.bury(registry).await;
+    }
+
+    /// Ends the processes of several environments.
+    pub(super) async fn kill_all(environments: Vec<Self>, registry: &Registry) {
+        let watched: Vec<Arc<Watched>> = environments
+            .iter()
+            .filter_map(|one| Some(Arc::clone(&one.process.as_ref()?.watched)))
+            .collect();
+        blocking(move || {
+            let trees: Vec<&Tree> = watched.iter().map(|one| &one.tree).collect();
+            kill_all(&trees);
+        })
+        .await;
+        for mut environment in environments {
+            environment.bury(registry).await;
+        }
+    }
+
+    /// Takes note that its processes are dead.
+    async fn bury(&mut self, registry: &Registry) {
+        self.gate = None;
         if let Some(mut process) = self.process.take() {
             // The tree is dead, so that this does not wait.
             let _: io::Result<ExitStatus> = process.child.wait().await;
@@ -382,15 +403,19 @@ impl Environment {
         process.map_or_else(T::default, |process| look(&process.watched))
     }
 
-    /// Does something that reads `/proc` where it holds up nobody.
+    /// Does something with its processes.
     async fn signal(&self, action: impl FnOnce(&Watched) + Send + 'static) {
-        let Some(process) = &self.process else {
-            return;
-        };
-        let watched = Arc::clone(&process.watched);
-        let done = tokio::task::spawn_blocking(move || action(&watched));
-        done.await.expect("signals are sent without a panic");
+        if let Some(process) = &self.process {
+            let watched = Arc::clone(&process.watched);
+            blocking(move || action(&watched)).await;
+        }
     }
+}
+
+/// Reads `/proc` where that holds up nobody.
+async fn blocking(action: impl FnOnce() + Send + 'static) {
+    let done = tokio::task::spawn_blocking(action).await;
+    done.expect("signals are sent without a panic");
 }
 
 impl Drop for Environment {

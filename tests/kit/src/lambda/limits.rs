@@ -11,7 +11,7 @@ use std::time::{Duration, Instant};
 
 use tokio::sync::Notify;
 
-use super::processes::{Snapshot, Tree};
+use super::processes::{Snapshot, Tree, kill_all};
 
 /// How often the memory is looked at.
 const MEMORY: Duration = Duration::from_millis(20);
@@ -166,9 +166,8 @@ impl Registry {
     pub(super) fn stop(&self) {
         self.stopped.store(true, Ordering::SeqCst);
         let watched = std::mem::take(&mut *self.list());
-        for one in watched {
-            one.tree.kill();
-        }
+        let trees: Vec<&Tree> = watched.iter().map(|one| &one.tree).collect();
+        kill_all(&trees);
     }
 
     /// Watches until [`stop`](Self::stop).

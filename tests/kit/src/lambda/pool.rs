@@ -88,9 +88,7 @@ impl World {
 
     /// Ends environments.
     pub(super) async fn retire(&self, environments: Vec<Environment>) {
-        for mut environment in environments {
-            environment.kill(&self.registry).await;
-        }
+        Environment::kill_all(environments, &self.registry).await;
     }
 
     /// The environment of a function that was used last, of those that are idle and alive. Dead

@@ -5,7 +5,9 @@
 //! Never: signals a process that it has not just seen to be of the environment.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::io::Read as _;
 use std::sync::{Mutex, PoisonError};
+use std::time::Duration;
 
 use rustix::process::{Pid, Signal, kill_process, kill_process_group};
 
@@ -48,10 +50,7 @@ impl Snapshot {
                 continue;
             };
             // One that ended meanwhile is not there, which is the truth.
-            let Ok(text) = fs_err::read_to_string(entry.path().join("stat")) else {
-                continue;
-            };
-            if let Some(process) = parse(&text, page) {
+            if let Some(process) = look(number, page) {
                 let siblings = snapshot.children.entry(process.parent).or_default();
                 siblings.push(number);
                 snapshot.processes.insert(number, process);
@@ -74,21 +73,30 @@ impl Snapshot {
     }
 }
 
+/// A process by its number.
+fn look(number: i32, page: u64) -> Option<Process> {
+    // The line is short, and one read is what the file system answers whole.
+    let mut buffer = [0; 1024];
+    let mut file = fs_err::File::open(format!("/proc/{number}/stat")).ok()?;
+    let count = file.read(&mut buffer).ok()?;
+    parse(&String::from_utf8_lossy(&buffer[..count]), page)
+}
+
 /// A process from its line; `None` for one that is dead and only waits to be noticed.
 fn parse(text: &str, page: u64) -> Option<Process> {
     // The command stands in brackets and may hold anything, brackets and spaces included.
     let rest = text.rsplit_once(')')?.1;
-    let fields: Vec<&str> = rest.split_ascii_whitespace().collect();
-    if matches!(*fields.first()?, "Z" | "X") {
+    let mut fields = rest.split_ascii_whitespace();
+    if matches!(fields.next()?, "Z" | "X") {
         return None;
     }
-    let number = |index: usize| fields.get(index)?.parse().ok();
     Some(Process {
-        parent: number(1)?,
-        group: number(2)?,
-        session: number(3)?,
-        start: fields.get(19)?.parse().ok()?,
-        resident: fields.get(21)?.parse::<u64>().ok()?.saturating_mul(page),
+        parent: fields.next()?.parse().ok()?,
+        group: fields.next()?.parse().ok()?,
+        session: fields.next()?.parse().ok()?,
+        // Fifteen fields that nobody needs here stand between, and one after.
+        start: fields.nth(15)?.parse().ok()?,
+        resident: fields.nth(1)?.parse::<u64>().ok()?.saturating_mul(page),
     })
 }
 
@@ -100,21 +108,21 @@ pub(super) struct Tree {
     marker: String,
     /// Members by number, with their start: one that loses its parent is still known.
     known: Mutex<BTreeMap<i32, u64>>,
+    /// Processes that lost their parent and are not of this tree.
+    strangers: Mutex<BTreeMap<i32, u64>>,
 }
 
 impl Tree {
     /// The tree of `root`, a live child of this process that leads a group of its own.
     pub(super) fn new(root: u32, marker: String) -> Self {
         let root = i32::try_from(root).expect("process numbers are small");
-        let start = fs_err::read_to_string(format!("/proc/{root}/stat"))
-            .ok()
-            .and_then(|text| parse(&text, 1))
-            .map(|process| process.start);
+        let start = look(root, 1).map(|process| process.start);
         let known = start.map(|start| (root, start)).into_iter().collect();
         Self {
             root,
             marker,
             known: Mutex::new(known),
+            strangers: Mutex::default(),
         }
     }
 
@@ -127,6 +135,11 @@ impl Tree {
             process.is_some_and(|process| process.start == *start)
         };
         known.retain(|number, start| seen(number, start));
+        let mut strangers = self
+            .strangers
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner);
+        strangers.retain(|number, start| seen(number, start));
         let mut members: BTreeSet<i32> = known.keys().copied().collect();
         // A number names a group or session as long as one of its members lives, so that the
         // first process's own is safe to ask for unless the number is another process's by now.
@@ -137,9 +150,15 @@ impl Tree {
         }
         for (number, process) in &snapshot.processes {
             let led = leaders.contains(&process.group) || leaders.contains(&process.session);
-            let orphan = || snapshot.reapers.contains(&process.parent) && self.marks(*number);
-            if led || (orphans && orphan()) {
+            let orphan = orphans && snapshot.reapers.contains(&process.parent);
+            if led {
                 members.insert(*number);
+            } else if orphan && !strangers.contains_key(number) {
+                if self.marks(*number) {
+                    members.insert(*number);
+                } else {
+                    strangers.insert(*number, process.start);
+                }
             }
         }
         let mut unseen: Vec<i32> = members.iter().copied().collect();
@@ -169,15 +188,7 @@ impl Tree {
     /// The memory of the tree in bytes. Pages that several processes share are counted for each,
     /// unless that would take it over `limit`: then their parts are looked up.
     pub(super) fn memory(&self, snapshot: &Snapshot, limit: u64) -> u64 {
-        let members = self.members(snapshot, false);
-        let resident = members
-            .iter()
-            .filter_map(|number| Some(snapshot.processes.get(number)?.resident))
-            .sum();
-        if resident <= limit || members.len() < 2 {
-            return resident;
-        }
-        members.iter().map(|number| proportional(*number)).sum()
+        memory_of(&self.members(snapshot, false), snapshot, limit)
     }
 
     /// Stops every process, and says how much memory they have.
@@ -195,7 +206,7 @@ impl Tree {
                 let process = snapshot.processes.get(number);
                 process.is_some_and(|process| process.group == self.root)
             };
-            memory = self.memory(&snapshot, limit);
+            memory = memory_of(&members, &snapshot, limit);
             let fresh: Vec<i32> = members
                 .into_iter()
                 .filter(|number| !in_group(number) && !stopped.contains(number))
@@ -222,17 +233,26 @@ impl Tree {
 
     /// Ends every process.
     pub(super) fn kill(&self) {
-        for round in 0..ROUNDS {
-            let members = self.members(&Snapshot::take(), true);
-            if members.is_empty() {
-                return;
-            }
-            for number in members {
-                send(number, Signal::KILL);
-            }
-            if round > 0 {
-                std::thread::sleep(std::time::Duration::from_millis(1));
-            }
+        kill_all(&[self]);
+    }
+}
+
+/// Ends every process of several trees.
+pub(super) fn kill_all(trees: &[&Tree]) {
+    for round in 0..ROUNDS {
+        let snapshot = Snapshot::take();
+        let members: Vec<i32> = trees
+            .iter()
+            .flat_map(|tree| tree.members(&snapshot, true))
+            .collect();
+        if members.is_empty() {
+            return;
+        }
+        for number in members {
+            send(number, Signal::KILL);
+        }
+        if round > 0 {
+            std::thread::sleep(Duration::from_millis(1));
         }
     }
 }
@@ -242,6 +262,17 @@ fn send(number: i32, signal: Signal) {
         // One that ended meanwhile needs no signal.
         let _ = kill_process(process, signal);
     }
+}
+
+fn memory_of(members: &BTreeSet<i32>, snapshot: &Snapshot, limit: u64) -> u64 {
+    let resident = members
+        .iter()
+        .filter_map(|number| Some(snapshot.processes.get(number)?.resident))
+        .sum();
+    if resident <= limit || members.len() < 2 {
+        return resident;
+    }
+    members.iter().map(|number| proportional(*number)).sum()
 }
 
 /// A process's memory with its part of what it shares, in bytes.
