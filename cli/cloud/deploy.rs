@@ -8,7 +8,7 @@ use std::path::Path;
 
 use bytes::Bytes;
 use pyrun_aws::names::parameter;
-use pyrun_aws::quotas::Quotas;
+use pyrun_aws::quotas::{Quotas, Wanted};
 use pyrun_aws::stack::{Bucket, ChangeSet, Draft, Outputs, Plan, Stack, StackClient, TEMPLATE};
 use pyrun_core::{Code, Fault};
 use pyrun_store::{Created, catalog};
@@ -51,12 +51,7 @@ pub async fn deploy(args: &DeployArgs, cache: &Path, console: &Console) -> Resul
         .value(usable, parameter::ARCHITECTURE)
         .unwrap_or(asked::word(crate::args::deploy::Arch::X86_64));
     let package = Package::find(args.artifacts.as_deref(), arch)?;
-    let quotas = Quotas::read(&cloud.connection).await?;
-    let wanted = asked.wanted(usable);
-    quotas.refuse(&wanted)?;
-    for note in quotas.notes(&wanted) {
-        console.warn(&note);
-    }
+    heed_quotas(&cloud, &asked.wanted(usable), console).await?;
     let deployment = Deployment {
         cloud,
         asked,
@@ -69,6 +64,24 @@ pub async fn deploy(args: &DeployArgs, cache: &Path, console: &Console) -> Resul
     };
     forget_remotes(cache);
     deployment.show_result(&outputs);
+    Ok(())
+}
+
+/// Refuses what the account can't have, and warns of what may become a difficulty. Whoever may
+/// deploy but not look at the limits deploys without.
+async fn heed_quotas(cloud: &Cloud, wanted: &Wanted, console: &Console) -> Result<(), Fault> {
+    let quotas = match Quotas::read(&cloud.connection).await {
+        Ok(quotas) => quotas,
+        Err(fault) if fault.code == Code::REMOTE_DENIED => {
+            console.warn(&fault.message);
+            return Ok(());
+        }
+        Err(fault) => return Err(fault),
+    };
+    quotas.refuse(wanted)?;
+    for note in quotas.notes(wanted) {
+        console.warn(&note);
+    }
     Ok(())
 }
 
@@ -103,25 +116,14 @@ impl Deployment<'_> {
             existing.as_ref(),
             args.dry_run,
         );
-        let go_on = if args.dry_run {
-            Ok(false)
-        } else if args.yes {
-            Ok(true)
-        } else {
-            confirm::confirm(
-                self.console,
-                &self.interrupt,
-                "Deploy? [y/N] ",
-                confirm::is_yes,
-            )
-            .await
-            .map(|()| true)
-        };
-        if !matches!(go_on, Ok(true)) {
-            if let Some(set) = &set {
-                client.discard(set).await?;
-            }
-            return go_on.map(|_| None);
+        let agreed = self.agreed(args).await;
+        if !matches!(agreed, Ok(true)) {
+            let discarded = match &set {
+                Some(set) => client.discard(set).await,
+                None => Ok(()),
+            };
+            // Why it does not go on matters more than that its plan stays behind.
+            return agreed.and(discarded).map(|()| None);
         }
         let mut interrupt = self.interrupt.clone();
         let work = async {
@@ -146,6 +148,16 @@ impl Deployment<'_> {
                 format!("the stack `{}` does not say where its store is", stack.name),
             )
         })
+    }
+
+    /// Whether to go on from the plan.
+    async fn agreed(&self, args: &DeployArgs) -> Result<bool, Fault> {
+        if args.dry_run || args.yes {
+            return Ok(!args.dry_run);
+        }
+        let question = "Deploy? [y/N] ";
+        confirm::confirm(self.console, &self.interrupt, question, confirm::is_yes).await?;
+        Ok(true)
     }
 
     /// The whole stack.
@@ -187,17 +199,19 @@ impl Deployment<'_> {
             self.cloud.client.discard(&shown).await?;
         }
         let bucket = self.planned(None, &self.bucket_alone()).await?;
-        let stack = self.execute(&bucket).await?;
+        let stack = self.execute(&bucket, "Making").await?;
         self.upload(&stack).await?;
         let functions = self.planned(Some(&stack), &self.functions()).await?;
-        self.execute(&functions).await
+        self.execute(&functions, "Making").await.map_err(|fault| {
+            fault.hint("the bucket is made and stays: the next `pyrun deploy` goes on from there")
+        })
     }
 
     /// A change of what is there.
     async fn change(&self, stack: &Stack, set: Option<ChangeSet>) -> Result<Stack, Fault> {
         self.upload(stack).await?;
         match set {
-            Some(set) => self.execute(&set).await,
+            Some(set) => self.execute(&set, "Changing").await,
             None => Ok(stack.clone()),
         }
     }
@@ -216,12 +230,7 @@ impl Deployment<'_> {
         }
     }
 
-    async fn execute(&self, set: &ChangeSet) -> Result<Stack, Fault> {
-        let doing = if set.is_creation {
-            "Making"
-        } else {
-            "Changing"
-        };
+    async fn execute(&self, set: &ChangeSet, doing: &'static str) -> Result<Stack, Fault> {
         let shown = Happening::new(self.console, doing);
         let stack = self
             .cloud

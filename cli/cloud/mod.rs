@@ -32,7 +32,9 @@ pub use status::status;
 
 /// The account and the stack that arguments mean.
 pub fn account(args: &AccountArgs) -> Result<(Account, String), Fault> {
-    if let Some(name) = args.on.as_deref().filter(|name| *name != "aws") {
+    // This machine has no account: naming it names none.
+    let named = args.on.as_deref();
+    if let Some(name) = named.filter(|name| !matches!(*name, "" | "local" | "aws")) {
         return Err(
             Fault::new(Code::REMOTE_UNKNOWN, format!("there is no remote `{name}`"))
                 .hint("name the stack with `--stack NAME`, or a remote of pyrun.toml"),

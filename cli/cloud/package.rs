@@ -3,6 +3,7 @@
 //! In: a folder, or nothing. Out: the zips for one processor, with their digests and version.
 //! Never: builds anything.
 
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 use pyrun_core::protocol::PROTOCOL;
@@ -35,6 +36,15 @@ pub struct Program {
 struct About {
     version: String,
     protocol: u32,
+    /// By the zip's file name.
+    #[serde(default)]
+    programs: BTreeMap<String, Listed>,
+}
+
+/// What it says of one zip.
+#[derive(Debug, Deserialize)]
+struct Listed {
+    sha256: Sha256,
 }
 
 /// The file that makes a folder one of packages.
@@ -76,9 +86,9 @@ impl Package {
             .hint("take functions and command from one release"));
         }
         Ok(Self {
+            builder: Program::read(folder, &format!("pyrun-builder-{arch}.zip"), &about)?,
+            runner: Program::read(folder, &format!("pyrun-runner-{arch}.zip"), &about)?,
             version: about.version,
-            builder: Program::read(&folder.join(format!("pyrun-builder-{arch}.zip")))?,
-            runner: Program::read(&folder.join(format!("pyrun-runner-{arch}.zip")))?,
         })
     }
 
@@ -89,10 +99,22 @@ impl Package {
 }
 
 impl Program {
-    fn read(path: &Path) -> Result<Self, Fault> {
-        let zip = fs_err::read(path).map_err(|error| missing(&error.to_string()))?;
+    fn read(folder: &Path, name: &str, about: &About) -> Result<Self, Fault> {
+        let path = folder.join(name);
+        let zip = fs_err::read(&path).map_err(|error| missing(&error.to_string()))?;
+        let sha256 = Sha256::of(&zip);
+        if about
+            .programs
+            .get(name)
+            .is_some_and(|listed| listed.sha256 != sha256)
+        {
+            return Err(missing(&format!(
+                "`{}` is not the file that {ABOUT} beside it speaks of",
+                path.display()
+            )));
+        }
         Ok(Self {
-            key: catalog::code(&Sha256::of(&zip)),
+            key: catalog::code(&sha256),
             zip,
         })
     }
@@ -154,6 +176,21 @@ mod tests {
         let empty = tempfile::tempdir().expect("a folder");
         let fault = Package::find(Some(empty.path()), "arm64").expect_err("nothing there");
         assert!(fault.hints[0].contains("cargo xtask package"), "{fault:?}");
+    }
+
+    #[test]
+    fn a_zip_that_is_not_the_listed_one_is_refused() {
+        let folder = folder(PROTOCOL);
+        let listed = |digest: &Sha256| {
+            format!(
+                "{{\"version\": \"1\", \"protocol\": {PROTOCOL}, \"programs\": {{\"pyrun-runner-arm64.zip\": {{\"sha256\": \"{digest}\"}}}}}}"
+            )
+        };
+        fs_err::write(folder.path().join(ABOUT), listed(&Sha256::of("r"))).expect("a file");
+        Package::find(Some(folder.path()), "arm64").expect("the listed one");
+        fs_err::write(folder.path().join(ABOUT), listed(&Sha256::of("x"))).expect("a file");
+        let fault = Package::find(Some(folder.path()), "arm64").expect_err("another one");
+        assert!(fault.message.contains("pyrun-runner-arm64.zip"), "{fault}");
     }
 
     #[test]

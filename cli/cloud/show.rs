@@ -150,7 +150,10 @@ fn live(doing: &str, state: &State) -> String {
         names.push(&more);
     }
     let done = words::count(state.done, "resource");
-    format!("{doing} {} ({done} done)", names.join(", "))
+    match &*names {
+        [] => format!("{doing} ({done} done)"),
+        names => format!("{doing} {} ({done} done)", names.join(", ")),
+    }
 }
 
 /// The line that stays of an event; none while it only begins.
@@ -230,6 +233,18 @@ CHANGE     RESOURCE    TYPE              WHAT OF IT
 "
         );
         assert_eq!(plan_json(&set)["changes"][2]["action"], "replace");
+    }
+
+    #[test]
+    fn the_live_line_names_a_few() {
+        let mut state = State::default();
+        assert_eq!(live("Making", &state), "Making (0 resources done)");
+        state.done = 1;
+        state.working = ["A", "B", "C", "D", "E"].map(str::to_owned).into();
+        assert_eq!(
+            live("Making", &state),
+            "Making A, B, C, 2 more (1 resource done)"
+        );
     }
 
     fn event(status: &str, reason: &str, is_stack: bool) -> StackEvent {

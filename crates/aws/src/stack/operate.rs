@@ -4,6 +4,8 @@ use std::time::{Duration, Instant};
 
 use aws_sdk_cloudformation::Client;
 use aws_sdk_cloudformation::config::Builder;
+use aws_sdk_cloudformation::error::SdkError;
+use aws_sdk_cloudformation::operation::create_change_set::CreateChangeSetError;
 use aws_sdk_cloudformation::types as sdk;
 use aws_smithy_types::retry::RetryConfig;
 use pyrun_core::{Code, Fault};
@@ -109,10 +111,11 @@ impl StackClient {
             .send()
             .await
             .map_err(|error| error::fault(&self.doing("look at the plans of"), &error))?;
-        let names = sets.summaries().iter().map(|set| set.change_set_name());
-        Ok(names
-            .into_iter()
-            .all(|name| name.is_some_and(|name| name.starts_with("pyrun-"))))
+        let is_ours = |set: &sdk::ChangeSetSummary| {
+            set.change_set_name()
+                .is_some_and(|name| name.starts_with("pyrun-"))
+        };
+        Ok(sets.summaries().iter().all(is_ours))
     }
 
     /// Waits while somebody else changes the stack, and says what happens. The stack as it is then.
@@ -317,13 +320,7 @@ impl StackClient {
     }
 
     /// The fault of a change set that was not even taken.
-    fn refused(
-        &self,
-        error: &aws_smithy_runtime_api::client::result::SdkError<
-            aws_sdk_cloudformation::operation::create_change_set::CreateChangeSetError,
-            aws_smithy_runtime_api::client::orchestrator::HttpResponse,
-        >,
-    ) -> Fault {
+    fn refused(&self, error: &SdkError<CreateChangeSetError>) -> Fault {
         let failure = Failure::of(error);
         if failure.code == "ValidationError" {
             let is_parameter = failure.message.contains("Parameter");

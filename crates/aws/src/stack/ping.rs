@@ -70,6 +70,9 @@ pub async fn ping(connection: &Connection, function: &str) -> Result<Answered, F
 }
 
 fn read(text: &str) -> Option<Answered> {
+    // Lines are not one JSON value: a server that wants one makes a string of them.
+    let unwrapped = serde_json::from_str::<String>(text);
+    let text = unwrapped.as_deref().unwrap_or(text);
     let mut greeting = None;
     let mut described = None;
     for line in text.lines() {
@@ -96,6 +99,20 @@ fn short(text: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn an_answer_is_read_as_lines_and_as_a_string_of_them() {
+        let lines = concat!(
+            r#"{"type":"hello","protocol":1,"version":"0.1.0"}"#,
+            "\n",
+            r#"{"type":"described","target":{"python":"3.12.7","os":{"name":"glibc","major":2,"minor":34},"arch":"x86_64"},"memory_bytes":1,"disk_bytes":2}"#,
+            "\n"
+        );
+        let answered = read(lines).expect("it says who it is");
+        assert_eq!((answered.protocol, &*answered.version), (1, "0.1.0"));
+        let string = serde_json::to_string(lines).expect("a string");
+        assert_eq!(read(&string), Some(answered));
+    }
 
     #[test]
     fn an_answer_that_is_no_description_is_none() {

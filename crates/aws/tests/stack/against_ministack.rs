@@ -3,16 +3,22 @@
 use std::collections::BTreeMap;
 use std::sync::Mutex;
 
+use aws_credential_types::Credentials;
+use aws_sdk_s3::types::{BucketVersioningStatus, VersioningConfiguration};
 use bytes::Bytes;
 use pyrun_aws::account::{Account, Connection};
 use pyrun_aws::names::parameter;
 use pyrun_aws::stack::{
-    Action, Bucket, ChangeSet, Draft, Plan, Stack, StackClient, StackEvent, TEMPLATE, outputs,
+    Action, Bucket, ChangeSet, Draft, Plan, Stack, StackClient, StackEvent, outputs,
 };
 use pyrun_core::{Code, Fault, Sha256};
 use pyrun_kit::MiniStack;
 use pyrun_kit::archive::{Archive, Member};
 use pyrun_store::{Created, catalog};
+
+/// The smallest template that has what a deployment needs: what the real one has besides is
+/// `infra`'s business.
+const TEMPLATE: &str = include_str!("../template.yaml");
 
 /// An account on a server of its own.
 struct World {
@@ -298,4 +304,55 @@ async fn a_stack_that_goes_on_changing_is_waited_for() {
     made.expect("made");
     let idle = idle.expect("an answer").expect("it is there");
     assert!(!idle.status.is_busy(), "{idle:?}");
+}
+
+/// S3 itself, for what pyrun never does.
+fn s3(server: &MiniStack) -> aws_sdk_s3::Client {
+    let config = aws_sdk_s3::Config::builder()
+        .behavior_version_latest()
+        .region(aws_sdk_s3::config::Region::new("eu-central-1"))
+        .endpoint_url(server.url())
+        .force_path_style(true)
+        .credentials_provider(Credentials::new("test", "test", None, None, "test"))
+        .http_client(aws_smithy_http_client::Builder::new().build_http())
+        .build();
+    aws_sdk_s3::Client::from_conf(config)
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_purge_takes_old_versions_and_unfinished_uploads_along() {
+    let world = World::new().await;
+    let client = world.client("pyrun");
+    let stack = make(&client, None, &draft(&[])).await.expect("a bucket");
+    let bucket = Bucket::new(&world.connection, &stack.outputs().expect("a store"));
+    let s3 = s3(&world.server);
+    let versions = VersioningConfiguration::builder()
+        .status(BucketVersioningStatus::Enabled)
+        .build();
+    s3.put_bucket_versioning()
+        .bucket(bucket.name())
+        .versioning_configuration(versions)
+        .send()
+        .await
+        .expect("versions are kept");
+    for key in ["a", "a", "b"] {
+        let put = s3.put_object().bucket(bucket.name()).key(key).send().await;
+        put.expect("an object");
+    }
+    let deleted = s3.delete_object().bucket(bucket.name()).key("a").send();
+    deleted.await.expect("a marker");
+    let begun = s3
+        .create_multipart_upload()
+        .bucket(bucket.name())
+        .key("c")
+        .send();
+    begun.await.expect("an upload");
+    let told = Mutex::new(0);
+    let emptied = bucket
+        .purge(&|count| *told.lock().expect("no panic") = count)
+        .await
+        .expect("purged");
+    // Two versions of one, the marker over them, one version of the other.
+    assert_eq!((emptied.objects, emptied.uploads), (4, 1));
+    assert_eq!(told.into_inner().expect("no panic"), 4);
 }
