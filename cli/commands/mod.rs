@@ -2,6 +2,12 @@
 
 pub mod cache;
 pub mod completions;
+#[cfg(feature = "aws")]
+pub mod deploy;
+#[cfg(feature = "aws")]
+pub mod destroy;
+#[cfg(feature = "aws")]
+pub mod doctor;
 pub mod finish;
 pub mod lock;
 pub mod prewarm;

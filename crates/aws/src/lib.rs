@@ -11,4 +11,10 @@
 #[cfg(feature = "client")]
 pub mod account;
 mod http;
+#[cfg(feature = "client")]
+pub mod identity;
 pub mod names;
+#[cfg(feature = "client")]
+pub mod quotas;
+#[cfg(feature = "client")]
+pub mod stack;

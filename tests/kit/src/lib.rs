@@ -12,6 +12,7 @@ pub mod archive;
 mod context;
 mod index;
 pub mod lambda;
+mod ministack;
 mod python;
 pub mod scenario;
 mod snapshot;
@@ -21,5 +22,6 @@ pub use context::{Output, TestContext};
 pub use index::{
     Failure, IndexFile, IndexServer, Listing, MetadataFile, Packages, RequestLog, Rule, UPLOAD_TIME,
 };
+pub use ministack::MiniStack;
 pub use python::python;
 pub use wheel::{Flaw, Layout, MemberFile, Wheel, WheelBuilder, normalise};
