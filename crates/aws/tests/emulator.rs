@@ -335,7 +335,9 @@ async fn functions_and_the_account_are_described() {
     let configuration = configuration.expect("it is there");
     assert_eq!(configuration.memory_size(), Some(512));
     assert_eq!(
-        configuration.ephemeral_storage().map(|disk| disk.size()),
+        configuration
+            .ephemeral_storage()
+            .map(aws_sdk_lambda::types::EphemeralStorage::size),
         Some(512)
     );
     let account = stage.client.get_account_settings().send().await;
