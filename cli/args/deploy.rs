@@ -46,6 +46,9 @@ pub struct DeployArgs {
     /// The folder that holds the packaged programs
     #[arg(long, value_name = "DIR", env = "PYRUN_ARTIFACTS")]
     pub artifacts: Option<PathBuf>,
+    /// The folder for everything that can be made again
+    #[arg(long, value_name = "DIR", env = "PYRUN_CACHE_DIR")]
+    pub cache_dir: Option<PathBuf>,
     /// Only show what would change
     #[arg(long)]
     pub dry_run: bool,
@@ -107,6 +110,9 @@ pub struct DestroyArgs {
     /// Remove the bucket too, with all that is in it
     #[arg(long)]
     pub purge: bool,
+    /// The folder for everything that can be made again
+    #[arg(long, value_name = "DIR", env = "PYRUN_CACHE_DIR")]
+    pub cache_dir: Option<PathBuf>,
     /// Do not ask
     #[arg(short, long)]
     pub yes: bool,

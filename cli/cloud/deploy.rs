@@ -155,7 +155,7 @@ impl Deployment<'_> {
         if args.dry_run || args.yes {
             return Ok(!args.dry_run);
         }
-        let question = "Deploy? [y/N] ";
+        let question = "\nDeploy? [y/N] ";
         confirm::confirm(self.console, &self.interrupt, question, confirm::is_yes).await?;
         Ok(true)
     }

@@ -88,16 +88,21 @@ fn show(
             outputs.bucket()
         ));
     } else {
-        let cost = weight.map_or_else(String::new, |weight| {
-            format!(
-                ", about ${:.2} a month",
-                weight.bytes as f64 / 1e9 * GB_MONTH
-            )
-        });
+        let cost = weight.map_or_else(String::new, |weight| format!(", {}", monthly(weight.bytes)));
         console.tell(&format!(
             "Kept: the bucket {}{held}{cost}; `--purge` removes it too",
             outputs.bucket()
         ));
+    }
+}
+
+/// What bytes cost that stay.
+fn monthly(bytes: u64) -> String {
+    let dollars = bytes as f64 / 1e9 * GB_MONTH;
+    if dollars < 0.01 {
+        "less than a cent a month".to_owned()
+    } else {
+        format!("about ${dollars:.2} a month")
     }
 }
 
@@ -156,4 +161,15 @@ async fn remove(
         _ => {}
     }
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_stays_has_a_price() {
+        assert_eq!(monthly(1_000_000), "less than a cent a month");
+        assert_eq!(monthly(100_000_000_000), "about $2.30 a month");
+    }
 }

@@ -13,19 +13,28 @@ const NAMED: usize = 3;
 
 /// A plan as a table.
 pub fn plan(set: &ChangeSet) -> Table {
-    let mut table = Table::new(&[
+    let mut columns = vec![
         ("CHANGE", Align::Left),
         ("RESOURCE", Align::Left),
         ("TYPE", Align::Left),
-        ("WHAT OF IT", Align::Left),
-    ]);
-    for change in &set.changes {
-        table.row(vec![
+    ];
+    let effects: Vec<String> = set.changes.iter().map(effect).collect();
+    // What is only made or removed has no details.
+    let has_details = effects.iter().any(|effect| !effect.is_empty());
+    if has_details {
+        columns.push(("DETAILS", Align::Left));
+    }
+    let mut table = Table::new(&columns);
+    for (change, effect) in set.changes.iter().zip(effects) {
+        let mut cells = vec![
             action(change).to_owned(),
             change.logical.clone(),
             kind(&change.kind).to_owned(),
-            effect(change),
-        ]);
+        ];
+        if has_details {
+            cells.push(effect);
+        }
+        table.row(cells);
     }
     table
 }
@@ -225,7 +234,7 @@ mod tests {
         assert_eq!(
             plan(&set).render(Paint::off()),
             "\
-CHANGE     RESOURCE    TYPE              WHAT OF IT
+CHANGE     RESOURCE    TYPE              DETAILS
 + add      Runner314   Lambda::Function
 ~ change   Runner312   Lambda::Function  Code (RunnerCode), MemorySize (RunnerMemory)
 ! replace  Runner313   Lambda::Function  Architectures, made anew

@@ -17,9 +17,24 @@ use std::path::PathBuf;
 
 use pyrun_core::{Code, Fault};
 
+#[cfg(feature = "aws")]
+use crate::args::PlaceArgs;
+#[cfg(feature = "aws")]
+use crate::settings::{FileSettings, Place};
+
 /// The current folder.
 fn here() -> Result<PathBuf, Fault> {
     std::env::current_dir().map_err(|error| {
         Fault::new(Code::CONFIG_INVALID, "there is no current folder").cause(error.to_string())
     })
+}
+
+/// The folder for what can be made again, for a verb that has nothing else to do with places.
+#[cfg(feature = "aws")]
+fn cache(asked: Option<&PathBuf>) -> Result<PathBuf, Fault> {
+    let place = PlaceArgs {
+        cache_dir: asked.cloned(),
+        ..PlaceArgs::default()
+    };
+    Ok(Place::resolve(&place, &FileSettings::find(&here()?)?)?.cache)
 }

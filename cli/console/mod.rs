@@ -6,6 +6,8 @@
 mod progress;
 mod style;
 mod table;
+#[cfg(feature = "aws")]
+mod talk;
 mod value;
 pub mod words;
 
@@ -101,11 +103,6 @@ impl Console {
     /// Whether programs read the output.
     pub fn is_json(&self) -> bool {
         self.format == Format::Json
-    }
-
-    /// The paint for standard error.
-    pub fn paint(&self) -> Paint {
-        self.paint
     }
 
     /// The paint for standard output.
@@ -255,40 +252,6 @@ impl Console {
                 &format!("{}\n", self.paint.tone(Tone::Dim, line)),
             );
         }
-    }
-
-    /// Says one line on standard error as it is, unless quiet.
-    pub fn tell(&self, line: &str) {
-        if self.level > Level::Quiet && !self.is_json() {
-            self.progress().clear();
-            write_all(&mut io::stderr().lock(), &format!("{line}\n"));
-        }
-    }
-
-    /// A table on standard error, unless quiet.
-    pub fn show(&self, table: &Table) {
-        self.tell(table.render(self.paint).trim_end());
-    }
-
-    /// Warns of something, unless quiet.
-    pub fn warn(&self, text: &str) {
-        self.note(Tone::Warn, "warning", text);
-    }
-
-    /// Asks something: the answer stands behind it on the same line.
-    pub fn prompt(&self, question: &str) {
-        self.progress().stop();
-        write_all(&mut io::stderr().lock(), question);
-    }
-
-    /// Shows on the live line what is being done, until [`Console::idle`].
-    pub fn working(&self, doing: &str) {
-        self.progress().work(doing);
-    }
-
-    /// Takes the live line away.
-    pub fn idle(&self) {
-        self.progress().stop();
     }
 
     fn note(&self, tone: Tone, word: &str, text: &str) {

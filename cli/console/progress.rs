@@ -70,13 +70,8 @@ impl Progress {
         self.begin(phase, words::doing(phase));
     }
 
-    /// Something is done that is no phase of a run: `doing` says what, and may change while it goes
-    /// on.
-    pub fn work(&mut self, doing: &str) {
-        self.begin(Phase::Other, doing);
-    }
-
-    fn begin(&mut self, phase: Phase, doing: &str) {
+    /// Something began: `doing` says what, and may change while it goes on.
+    pub(super) fn begin(&mut self, phase: Phase, doing: &str) {
         if !self.live {
             return;
         }

@@ -56,7 +56,7 @@ pub async fn ping(connection: &Connection, function: &str) -> Result<Answered, F
             Code::REMOTE_START,
             format!("the function `{function}` does not answer ({kind})"),
         )
-        .cause(short(&text))
+        .cause(short(&said(&text)))
         .hint("its log group in CloudWatch says more"));
     }
     read(&text).ok_or_else(|| {
@@ -90,6 +90,15 @@ fn read(text: &str) -> Option<Answered> {
     })
 }
 
+/// The words of a function's error, which AWS Lambda answers as `errorMessage`.
+fn said(text: &str) -> String {
+    let error = serde_json::from_str::<serde_json::Value>(text).unwrap_or_default();
+    match error["errorMessage"].as_str() {
+        Some(message) => message.to_owned(),
+        None => text.to_owned(),
+    }
+}
+
 /// As much of an answer as helps.
 fn short(text: &str) -> String {
     const LONGEST: usize = 300;
@@ -112,6 +121,13 @@ mod tests {
         assert_eq!((answered.protocol, &*answered.version), (1, "0.1.0"));
         let string = serde_json::to_string(lines).expect("a string");
         assert_eq!(read(&string), Some(answered));
+    }
+
+    #[test]
+    fn an_error_is_its_message() {
+        let error = r#"{"errorMessage": "exited", "errorType": "Runtime.ExitError"}"#;
+        assert_eq!(said(error), "exited");
+        assert_eq!(said("odd"), "odd");
     }
 
     #[test]

@@ -9,7 +9,7 @@ use bytes::Bytes;
 use pyrun_aws::account::{Account, Connection};
 use pyrun_aws::names::parameter;
 use pyrun_aws::stack::{
-    Action, Bucket, ChangeSet, Draft, Plan, Stack, StackClient, StackEvent, outputs,
+    Action, Bucket, ChangeSet, Draft, Emptied, Plan, Stack, StackClient, StackEvent, outputs,
 };
 use pyrun_core::{Code, Fault, Sha256};
 use pyrun_kit::MiniStack;
@@ -172,7 +172,7 @@ async fn a_stack_is_made_in_two_steps_changed_and_removed() {
     assert_eq!((emptied.objects, emptied.uploads), (1, 0));
     let fault = bucket.weigh().await.expect_err("it is gone");
     assert_eq!(fault.code, Code::STORE_MISSING);
-    assert_eq!(bucket.purge(&|_| {}).await, Ok(Default::default()));
+    assert_eq!(bucket.purge(&|_| {}).await, Ok(Emptied::default()));
     drop(world.server);
 }
 
