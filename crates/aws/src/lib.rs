@@ -10,5 +10,7 @@
 
 #[cfg(feature = "client")]
 pub mod account;
+#[cfg(feature = "function")]
+pub mod function;
 mod http;
 pub mod names;
