@@ -13,6 +13,7 @@ mod context;
 mod index;
 pub mod lambda;
 mod python;
+mod runtime_api;
 pub mod scenario;
 mod snapshot;
 mod wheel;
@@ -22,4 +23,5 @@ pub use index::{
     Failure, IndexFile, IndexServer, Listing, MetadataFile, Packages, RequestLog, Rule, UPLOAD_TIME,
 };
 pub use python::python;
+pub use runtime_api::{Answer, FunctionProcess, FunctionSetup};
 pub use wheel::{Flaw, Layout, MemberFile, Wheel, WheelBuilder, normalise};
