@@ -109,6 +109,15 @@ impl Inventory {
         Ok(rows)
     }
 
+    /// Every bundle that has a record, whether that can be read or not.
+    pub async fn hashes(&self) -> Result<Vec<LockHash>, Fault> {
+        let entries = self.store.list(catalog::BUNDLES).await?;
+        let hashes = entries
+            .iter()
+            .filter_map(|entry| record_hash(entry.key.as_str()));
+        Ok(hashes.collect())
+    }
+
     /// One bundle's row and record.
     pub async fn one(&self, hash: &LockHash) -> Result<(Row, BundleRecord), Fault> {
         let row = self.rows().await?.into_iter().find(|row| row.hash == *hash);
@@ -152,6 +161,12 @@ impl Inventory {
             ))),
         }
     }
+}
+
+/// The hash in the key of a bundle, its record, or its bytecode.
+fn bundle_hash(key: &str) -> Option<LockHash> {
+    let name = key.strip_prefix(catalog::BUNDLES)?;
+    name.split('.').next()?.parse().ok()
 }
 
 /// The hash in a bundle record's key.

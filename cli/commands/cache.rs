@@ -3,7 +3,7 @@
 use std::process::ExitCode;
 use std::time::{SystemTime, UNIX_EPOCH};
 
-use pyrun_core::Fault;
+use pyrun_core::{Code, Fault, LockHash};
 use serde_json::json;
 
 use crate::args::{
@@ -201,7 +201,28 @@ async fn rm(args: &CacheRmArgs, console: &Console) -> Result<ExitCode, Fault> {
         }
         inventory.remove(&hashes).await?
     };
-    Ok(show_swept(&swept, "Removed", console))
+    show_swept(&swept, "Removed", console);
+    match swept.busy.as_slice() {
+        [] => Ok(ExitCode::SUCCESS),
+        busy => Err(in_use(busy)),
+    }
+}
+
+/// What was to go, and could not.
+fn in_use(busy: &[LockHash]) -> Fault {
+    let names: Vec<String> = busy
+        .iter()
+        .map(|hash| format!("`{}`", hash.0.short()))
+        .collect();
+    let (verb, stay) = match busy.len() {
+        1 => ("is", "stays"),
+        _ => ("are", "stay"),
+    };
+    Fault::new(
+        Code::BUNDLE_BUSY,
+        format!("{} {verb} in use and {stay}", names.join(", ")),
+    )
+    .hint("wait for the runs that use it to end, and try again")
 }
 
 async fn gc(args: &CacheGcArgs, console: &Console) -> Result<ExitCode, Fault> {
@@ -211,21 +232,22 @@ async fn gc(args: &CacheGcArgs, console: &Console) -> Result<ExitCode, Fault> {
         dry_run: args.dry_run,
     };
     let swept = inventory(&args.place)?.sweep(limits).await?;
-    Ok(show_swept(
-        &swept,
-        if args.dry_run {
-            "Would remove"
-        } else {
-            "Removed"
-        },
-        console,
-    ))
+    let verb = if args.dry_run {
+        "Would remove"
+    } else {
+        "Removed"
+    };
+    show_swept(&swept, verb, console);
+    for hash in &swept.busy {
+        console.say(&format!("{} is in use and stays", hash.0.short()));
+    }
+    Ok(ExitCode::SUCCESS)
 }
 
-fn show_swept(swept: &Swept, verb: &str, console: &Console) -> ExitCode {
+fn show_swept(swept: &Swept, verb: &str, console: &Console) {
     if console.is_json() {
         console.out_line(&json!(swept).to_string());
-        return ExitCode::SUCCESS;
+        return;
     }
     console.say(&format!(
         "{verb} {} and {} in all, {}",
@@ -233,10 +255,13 @@ fn show_swept(swept: &Swept, verb: &str, console: &Console) -> ExitCode {
         words::count(swept.objects, "object"),
         words::bytes(swept.bytes)
     ));
-    for hash in &swept.busy {
-        console.say(&format!("{} is in use and stays", hash.0.short()));
+    if !swept.unpacked.is_empty() {
+        let unpacked = swept.unpacked.len() as u64;
+        console.say(&format!(
+            "Among them {} that only lay unpacked",
+            words::count(unpacked, "bundle")
+        ));
     }
-    ExitCode::SUCCESS
 }
 
 async fn verify(args: &CacheVerifyArgs, console: &Console) -> Result<ExitCode, Fault> {
@@ -246,24 +271,22 @@ async fn verify(args: &CacheVerifyArgs, console: &Console) -> Result<ExitCode, F
         hashes.push(inventory.find(prefix).await?);
     }
     if hashes.is_empty() {
-        hashes = inventory
-            .rows()
-            .await?
-            .into_iter()
-            .map(|row| row.hash)
-            .collect();
+        hashes = inventory.hashes().await?;
     }
-    let mut wrong = 0u64;
+    let (mut set_aside, mut is_well) = (0u64, true);
     for hash in &hashes {
         let verdict = inventory.verify(hash, args.rebuild).await?;
-        wrong += u64::from(matches!(verdict, Verdict::Wrong(_)));
+        set_aside += u64::from(matches!(verdict, Verdict::Wrong(_)));
+        is_well &= matches!(verdict, Verdict::Good | Verdict::Unknown(_));
         show_verdict(hash.0.short().as_str(), &verdict, console);
     }
-    if wrong > 0 {
+    if set_aside > 0 {
         console.say(&format!(
             "{} set aside: the next run builds anew",
-            words::count(wrong, "bundle")
+            words::count(set_aside, "bundle")
         ));
+    }
+    if !is_well {
         return Ok(ExitCode::from(pyrun_core::Exit::Infrastructure.status()));
     }
     Ok(ExitCode::SUCCESS)
@@ -274,6 +297,8 @@ fn show_verdict(hash: &str, verdict: &Verdict, console: &Console) {
     let (tone, word, why) = match verdict {
         Verdict::Good => (Tone::Good, "good", None),
         Verdict::Wrong(why) => (Tone::Bad, "wrong", Some(why)),
+        Verdict::Busy(why) => (Tone::Bad, "wrong, in use and stays", Some(why)),
+        Verdict::Bytecode(why) => (Tone::Bad, "bytecode set aside", Some(why)),
         Verdict::Unknown(why) => (Tone::Warn, "unknown", Some(why)),
     };
     if console.is_json() {

@@ -8,7 +8,7 @@ use pyrun_runner::warm::Removal;
 use pyrun_store::{Key, Store as _, catalog};
 use serde::Serialize;
 
-use super::{Inventory, Row, record_hash};
+use super::{Inventory, Row, bundle_hash, record_hash};
 
 /// What is written less than this ago may belong to a build that goes on at the moment.
 const YOUNG: Duration = Duration::from_hours(1);
@@ -31,9 +31,11 @@ pub struct Swept {
     pub bundles: Vec<LockHash>,
     /// Bundles that should have gone but are in use.
     pub busy: Vec<LockHash>,
+    /// Unpacked bundles that went, and that no record of this store stands for.
+    pub unpacked: Vec<LockHash>,
     /// Objects that went, those of the bundles included.
     pub objects: u64,
-    /// Their bytes.
+    /// The bytes of all that.
     pub bytes: u64,
 }
 
@@ -73,7 +75,9 @@ impl Inventory {
         Ok(swept)
     }
 
-    /// Removes the bundles that are over the limits, then what no bundle refers to.
+    /// Removes the bundles that are over the limits, then what no bundle refers to: parts of
+    /// bundles without a record that can be read, and unpacked bundles whose record is gone, or
+    /// which are another store's and were not used for as long.
     pub async fn sweep(&self, limits: Limits) -> Result<Swept, Fault> {
         let mut swept = Swept::default();
         let mut rows = self.rows().await?;
@@ -97,6 +101,17 @@ impl Inventory {
             .map(|row| row.hash)
             .filter(|hash| !swept.bundles.contains(hash))
             .collect();
+        let known: BTreeSet<LockHash> = rows.iter().map(|row| row.hash).collect();
+        let is_known = |key: &str| bundle_hash(key).is_none_or(|hash| known.contains(&hash));
+        self.remove_objects(
+            catalog::BUNDLES,
+            is_known,
+            YOUNG,
+            limits.dry_run,
+            &mut swept,
+        )
+        .await?;
+        self.remove_unpacked(&known, oldest, limits.dry_run, &mut swept)?;
         let keep = self.kept(&stay).await?;
         for prefix in [catalog::WHEELS, catalog::BYTECODE] {
             self.remove_objects(
@@ -198,6 +213,35 @@ impl Inventory {
             }
             swept.objects += 1;
             swept.bytes += entry.meta.size;
+        }
+        Ok(())
+    }
+
+    /// Unpacked bundles that this store knows nothing of.
+    fn remove_unpacked(
+        &self,
+        known: &BTreeSet<LockHash>,
+        oldest: u64,
+        dry_run: bool,
+        swept: &mut Swept,
+    ) -> Result<(), Fault> {
+        for resident in self.warm.residents()? {
+            if known.contains(&resident.lock) || resident.last_used >= oldest {
+                continue;
+            }
+            let removal = if dry_run {
+                Removal::Removed
+            } else {
+                self.warm.remove(&resident.lock)?
+            };
+            match removal {
+                Removal::Removed => {
+                    swept.unpacked.push(resident.lock);
+                    swept.bytes += resident.bytes;
+                }
+                Removal::Busy => swept.busy.push(resident.lock),
+                Removal::Absent => {}
+            }
         }
         Ok(())
     }

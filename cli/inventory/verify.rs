@@ -1,6 +1,6 @@
 //! Checking bundles against their hashes, or against a second build.
 
-use pyrun_builder::splice;
+use pyrun_builder::{bytecode, splice};
 use pyrun_core::{BundleRecord, Code, Fault, LockHash, Sha256};
 use pyrun_store::{Store as _, catalog};
 
@@ -13,6 +13,10 @@ pub enum Verdict {
     Good,
     /// Something is not, and the bundle was set aside.
     Wrong(String),
+    /// Something is not, and a run uses the bundle at the moment: it stays.
+    Busy(String),
+    /// The bundle is good, and its bytecode is not: that was set aside.
+    Bytecode(String),
     /// It can't be told, and nothing was changed.
     Unknown(String),
 }
@@ -40,11 +44,37 @@ impl Inventory {
             );
             return self.wrong(hash, why).await;
         }
-        if rebuild {
-            self.rebuild(hash, &record).await
+        let verdict = if rebuild {
+            self.rebuild(hash, &record).await?
         } else {
-            Ok(Verdict::Good)
+            Verdict::Good
+        };
+        match verdict {
+            Verdict::Good => self.verify_bytecode(hash).await,
+            other => Ok(other),
         }
+    }
+
+    /// Checks the bundle's bytecode, whatever interpreters it is for.
+    async fn verify_bytecode(&self, hash: &LockHash) -> Result<Verdict, Fault> {
+        let prefix = format!("{}{hash}.", catalog::BUNDLES);
+        let mut verdict = Verdict::Good;
+        for entry in self.store.list(&prefix).await? {
+            let name = entry.key.as_str().strip_prefix(&prefix);
+            let magic = name.and_then(|name| name.strip_suffix(".pyc.zip")?.parse::<u16>().ok());
+            let Some(magic) = magic else { continue };
+            let Some(bytes) = self.store.get(&entry.key, None).await? else {
+                continue;
+            };
+            let check = move || bytecode::check_companion(bytes, magic);
+            let checked = tokio::task::spawn_blocking(check).await;
+            let checked = checked.map_err(|error| Fault::from_error(Code::INTERNAL, &error))?;
+            if let Err(error) = checked {
+                self.store.delete(&entry.key).await?;
+                verdict = Verdict::Bytecode(format!("its bytecode {magic} is damaged: {error}"));
+            }
+        }
+        Ok(verdict)
     }
 
     async fn rebuild(&self, hash: &LockHash, record: &BundleRecord) -> Result<Verdict, Fault> {
@@ -83,7 +113,11 @@ impl Inventory {
     }
 
     async fn wrong(&self, hash: &LockHash, why: String) -> Result<Verdict, Fault> {
-        self.remove(&[*hash]).await?;
-        Ok(Verdict::Wrong(why))
+        let swept = self.remove(&[*hash]).await?;
+        Ok(if swept.busy.is_empty() {
+            Verdict::Wrong(why)
+        } else {
+            Verdict::Busy(why)
+        })
     }
 }

@@ -160,6 +160,96 @@ fn verify_tells_good_from_wrong() {
 }
 
 #[test]
+fn verify_looks_at_bytecode_too() {
+    let world = World::new();
+    assert!(world.pyrun(&["prewarm", "greet"]).success());
+    let companion = files(&world.context.store().join("v1/bundles"))
+        .into_iter()
+        .find(|path| path.to_string_lossy().ends_with(".pyc.zip"))
+        .expect("bytecode");
+    assert!(world.pyrun(&["cache", "verify"]).success());
+    let mut bytes = fs_err::read(&companion).expect("bytecode");
+    let middle = bytes.len() / 3;
+    bytes[middle] ^= 1;
+    fs_err::write(&companion, bytes).expect("bytecode");
+    let output = world.pyrun(&["cache", "verify"]);
+    assert_eq!(output.status, Some(4), "{output:?}");
+    assert!(output.stdout.contains("bytecode set aside"), "{output:?}");
+    assert!(!companion.exists(), "it is set aside");
+    assert_eq!(world.bundles().len(), 1, "the bundle itself is good");
+}
+
+#[test]
+fn what_is_in_use_stays_and_that_is_said() {
+    let world = World::new();
+    let script = "@requirements({'greet': ''})\ndef f():\n    import time\n    print('runs', flush=True)\n    time.sleep(600)\n";
+    world.context.write("script.py", script);
+    let mut command = world.context.command(["run", "script.py"]);
+    let mut child = command
+        .stderr(std::process::Stdio::piped())
+        .spawn()
+        .expect("it starts");
+    let stderr = std::io::BufReader::new(child.stderr.take().expect("a pipe"));
+    let mut lines = std::io::BufRead::lines(stderr).map(|line| line.expect("text"));
+    assert!(lines.any(|line| line == "runs"), "it runs");
+    let hash = world.bundles()[0]["hash"]
+        .as_str()
+        .expect("a hash")
+        .to_owned();
+    let output = world.pyrun(&["cache", "rm", &hash]);
+    assert_eq!(output.status, Some(4), "{output:?}");
+    assert!(output.stderr.contains("bundle.busy"), "{output:?}");
+    assert_eq!(world.bundles().len(), 1);
+
+    let bundle = world.context.store().join(format!("v1/bundles/{hash}.zip"));
+    fs_err::write(bundle, "no bundle").expect("written");
+    let output = world.pyrun(&["cache", "verify"]);
+    assert_eq!(output.status, Some(4), "{output:?}");
+    assert!(output.stdout.contains("in use and stays"), "{output:?}");
+    assert!(!output.stderr.contains("set aside"), "{output:?}");
+    assert_eq!(world.bundles().len(), 1, "nothing was removed");
+    child.kill().expect("it is ours");
+    child.wait().expect("it ends");
+}
+
+#[test]
+fn gc_sees_bundles_whose_record_is_gone() {
+    let world = World::new();
+    assert!(world.pyrun(&["prewarm", "greet"]).success());
+    let hash = world.bundles()[0]["hash"]
+        .as_str()
+        .expect("a hash")
+        .to_owned();
+    let bundles = world.context.store().join("v1/bundles");
+    fs_err::remove_file(bundles.join(format!("{hash}.json"))).expect("removed");
+    let runner = world.context.cache().join("runner/v1");
+    let site = runner.join("sites").join(&hash);
+    assert!(site.is_dir(), "it is unpacked");
+    let bundle = bundles.join(format!("{hash}.zip"));
+    assert!(world.pyrun(&["cache", "gc"]).success());
+    assert!(bundle.exists(), "it may be one that is being built");
+    assert!(
+        site.exists(),
+        "it was unpacked a moment ago, from whatever store"
+    );
+
+    let long_ago = std::time::SystemTime::now() - std::time::Duration::from_hours(24 * 60);
+    for path in files(&bundles).into_iter().chain([site.clone()]) {
+        let file = fs_err::File::open(path).expect("opens");
+        file.file().set_modified(long_ago).expect("sets the time");
+    }
+    let dry = world.pyrun(&["cache", "gc", "--dry-run", "--format", "json"]);
+    assert_eq!(dry.json()["unpacked"], serde_json::json!([hash]));
+    assert!(
+        bundle.exists() && site.exists(),
+        "a dry run removes nothing"
+    );
+    assert!(world.pyrun(&["cache", "gc"]).success());
+    assert!(files(&bundles).is_empty(), "{:?}", files(&bundles));
+    assert!(!site.exists());
+}
+
+#[test]
 fn dir_is_the_folder() {
     let world = World::new();
     let output = world.pyrun(&["cache", "dir"]);

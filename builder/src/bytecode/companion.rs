@@ -9,11 +9,37 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::io::{BufWriter, Write};
 use std::path::Path;
 
+use bytes::Bytes;
 use pyrun_core::Sha256;
 
 use super::BytecodeError;
 use super::archive::Archive;
-use crate::zip::{Entry, Inflater, Member, Method, Writer};
+use super::compile::header;
+use crate::zip::{self, Entry, Inflater, Member, Method, Writer};
+
+/// Checks that every byte of a companion is what was written, as far as its own checksums tell, and
+/// that it holds bytecode of this magic number alone. Blocks for as long as it takes to read it.
+pub fn check(companion: Bytes, magic: u16) -> Result<(), BytecodeError> {
+    let archive = zip::Archive::open(companion, &zip::Limits::default())?;
+    let mut inflater = Inflater::default();
+    let head = header(magic);
+    for entry in archive.entries() {
+        let bytecode = inflater.read(archive.source(), entry)?;
+        let is_ours = is_pyc(&entry.name) && bytecode.starts_with(&head);
+        if !is_ours {
+            return Err(BytecodeError::Corrupt(
+                "it holds more than bytecode of its interpreter",
+            ));
+        }
+    }
+    Ok(())
+}
+
+fn is_pyc(name: &str) -> bool {
+    Path::new(name)
+        .extension()
+        .is_some_and(|kind| kind == "pyc")
+}
 
 /// Writes the companion to `path`. Gives the number of its members and its size in bytes.
 pub(super) fn write(archives: &[Archive], path: &Path) -> Result<(u64, u64), BytecodeError> {

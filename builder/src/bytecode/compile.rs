@@ -272,6 +272,13 @@ fn loader_path() -> impl Iterator<Item = (&'static OsStr, std::ffi::OsString)> {
         .filter_map(|name| Some((OsStr::new(name), std::env::var_os(name)?)))
 }
 
+/// How every `.pyc` of this magic number begins: the number, then what PEP 552 calls flags.
+pub(super) fn header(magic: u16) -> [u8; 8] {
+    let [low, high] = magic.to_le_bytes();
+    let [a, b, c, d] = UNCHECKED_HASH.to_le_bytes();
+    [low, high, b'\r', b'\n', a, b, c, d]
+}
+
 /// The content of a `.pyc` (PEP 552) from what an interpreter said.
 fn assemble(marshalled: &[u8], magic: u16, layout: Layout) -> Compiled {
     let Some((hash, stream)) = marshalled.split_at_checked(8) else {
@@ -282,9 +289,7 @@ fn assemble(marshalled: &[u8], magic: u16, layout: Layout) -> Compiled {
         Err(error) => return Compiled::Skipped(format!("its bytecode is not known: {error}")),
     };
     let mut content = Vec::with_capacity(normal.len() + 16);
-    content.extend(magic.to_le_bytes());
-    content.extend(b"\r\n");
-    content.extend(UNCHECKED_HASH.to_le_bytes());
+    content.extend(header(magic));
     content.extend(hash);
     content.extend(normal);
     Compiled::Bytecode(content)

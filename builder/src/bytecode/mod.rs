@@ -28,6 +28,7 @@ use futures::{FutureExt as _, StreamExt as _, TryFutureExt as _, TryStreamExt as
 use pyrun_core::{BundleRecord, Event, Events, Phase};
 use pyrun_store::{Body, Store, catalog};
 
+pub use companion::check as check_companion;
 pub use compile::{CompileError, Compiled, Pool};
 pub use error::BytecodeError;
 

@@ -289,6 +289,24 @@ async fn a_wheel_that_is_damaged_or_gone_is_cut_from_the_bundle() {
 }
 
 #[tokio::test]
+async fn a_companion_tells_whether_it_is_whole() {
+    let bench = Bench::new(true).await;
+    bench.counts().await;
+    let (companion, magic) = (bench.companion().await, compiler().magic);
+    check_companion(companion.clone(), magic).expect("whole");
+    assert!(check_companion(companion.clone(), magic + 1).is_err());
+    let header = compile::header(magic);
+    let at = companion.windows(8).position(|bytes| bytes == header);
+    let at = at.expect("bytecode");
+    for at in [at, at + 4, at + 20, companion.len() - 1] {
+        let mut damaged = companion.to_vec();
+        damaged[at] ^= 1;
+        assert!(check_companion(damaged.into(), magic).is_err(), "byte {at}");
+    }
+    assert!(check_companion(companion.slice(..companion.len() / 2), magic).is_err());
+}
+
+#[tokio::test]
 async fn a_damaged_bundle_gives_no_bytecode() {
     let bench = Bench::new(true).await;
     for segment in &bench.record.manifest.segments {

@@ -242,6 +242,7 @@ codes! {
     BUNDLE_COLLISION "bundle.collision" Invalid "two packages bring the same file with different content";
     BUNDLE_CORRUPT "bundle.corrupt" Infrastructure "a bundle is not what its hash says";
     BUNDLE_MISSING "bundle.missing" Infrastructure "the bundle is not in the store";
+    BUNDLE_BUSY "bundle.busy" Infrastructure "a bundle is in use and stays";
     POLICY_DENIED "policy.denied" Invalid "the policy does not let it in";
     STORE_UNREADABLE "store.unreadable" Infrastructure "the store can't be read";
     STORE_UNWRITABLE "store.unwritable" Infrastructure "the store can't be written";
