@@ -13,3 +13,4 @@ pub mod account;
 mod error;
 mod http;
 pub mod names;
+pub mod s3;

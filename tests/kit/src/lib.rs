@@ -12,8 +12,11 @@ pub mod archive;
 mod context;
 mod index;
 mod python;
+pub mod s3_proxy;
 pub mod scenario;
+pub mod seaweed;
 mod snapshot;
+mod tool;
 mod wheel;
 
 pub use context::{Output, TestContext};
