@@ -76,8 +76,8 @@ impl S3Proxy {
         let state = Mutex::default();
         let shared = Arc::new(Shared { server, state });
         let (stop, stopped) = oneshot::channel();
-        let served = Arc::clone(&shared);
-        let thread = std::thread::spawn(move || serve(listener, &served, stopped));
+        let for_thread = Arc::clone(&shared);
+        let thread = std::thread::spawn(move || serve(listener, &for_thread, stopped));
         Self {
             address,
             shared,

