@@ -46,7 +46,7 @@ impl Environment {
     }
 }
 
-/// A function that is restored from a snapshot (SnapStart) asks an address for credentials, since
+/// A function that is restored from a snapshot (`SnapStart`) asks an address for credentials, since
 /// those of its variables would be as old as the snapshot; any other has them in its variables.
 fn credentials(
     variable: &impl Fn(&str) -> Option<String>,

@@ -7,7 +7,7 @@ use pyrun_core::Code;
 use pyrun_store::{Entry, Key, Meta, Result};
 
 use super::S3Store;
-use super::read::unsigned;
+use super::read::{seconds, unsigned};
 use super::refusal::Action;
 
 /// Objects of one listing at most: they are all held in memory.
@@ -36,7 +36,7 @@ impl S3Store {
                 if let Some(Ok(key)) = name.map(str::parse::<Key>) {
                     let meta = Meta {
                         size: unsigned(object.size()),
-                        modified: unsigned(object.last_modified().map(|time| time.secs())),
+                        modified: seconds(object.last_modified()),
                     };
                     entries.push(Entry { key, meta });
                 }

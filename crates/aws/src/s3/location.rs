@@ -77,16 +77,18 @@ impl FromStr for S3Location {
         if !is_bucket(bucket) {
             return Err(wrong(Reason::Bucket(shown(bucket))));
         }
-        let prefix = prefix.strip_suffix('/').unwrap_or(prefix);
-        let is_prefix = prefix.len() < LONGEST_PREFIX && prefix.parse::<Key>().is_ok();
-        if !prefix.is_empty() && !is_prefix {
-            return Err(wrong(Reason::Prefix(shown(prefix))));
-        }
-        let slash = if prefix.is_empty() { "" } else { "/" };
-        Ok(Self {
+        let mut location = Self {
             bucket: bucket.to_owned(),
-            prefix: format!("{prefix}{slash}"),
-        })
+            prefix: String::new(),
+        };
+        if !prefix.is_empty() {
+            let parts = prefix.strip_suffix('/').unwrap_or(prefix);
+            if parts.len() >= LONGEST_PREFIX || parts.parse::<Key>().is_err() {
+                return Err(wrong(Reason::Prefix(shown(prefix))));
+            }
+            location.prefix = format!("{parts}/");
+        }
+        Ok(location)
     }
 }
 

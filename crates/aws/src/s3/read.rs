@@ -7,6 +7,7 @@ use std::error::Error;
 use std::ops::Range;
 
 use aws_sdk_s3::operation::get_object::GetObjectOutput;
+use aws_sdk_s3::primitives::DateTime;
 use bytes::{Bytes, BytesMut};
 use futures::stream::{self, StreamExt as _};
 use pyrun_core::Code;
@@ -47,7 +48,15 @@ pub(super) enum Found {
     Replaced,
 }
 
-/// One try.
+/// What comes of reading an object once.
+enum Round {
+    /// The bytes, or `None` without an object.
+    Done(Option<Bytes>),
+    /// The object was replaced on the way.
+    Replaced,
+}
+
+/// One try of a piece.
 enum Tried {
     Found(Found),
     /// The body did not come as it should, for this reason.
@@ -62,9 +71,8 @@ impl S3Store {
             return self.nothing_of(key, range).await;
         }
         for _ in 0..ROUNDS {
-            match self.read_once(key, range.as_ref()).await? {
-                Some(read) => return Ok(read),
-                None => continue,
+            if let Round::Done(bytes) = self.read_once(key, range.as_ref()).await? {
+                return Ok(bytes);
             }
         }
         let cause = "it is replaced faster than it can be read";
@@ -85,20 +93,15 @@ impl S3Store {
         Err(past_end(key, range, meta.size))
     }
 
-    /// The bytes, or `None` when the object was replaced on the way.
-    async fn read_once(
-        &self,
-        key: &Key,
-        range: Option<&Range<u64>>,
-    ) -> Result<Option<Option<Bytes>>> {
+    async fn read_once(&self, key: &Key, range: Option<&Range<u64>>) -> Result<Round> {
         let start = range.map_or(0, |range| range.start);
         let end = range.map(|range| range.end);
         let first = start..end.unwrap_or(u64::MAX).min(start + PIECE);
         let first = match self.piece(key, first, None).await? {
             Found::Piece(piece) => piece,
-            Found::Missing => return Ok(Some(None)),
-            Found::Replaced => return Ok(None),
-            Found::PastEnd => return self.is_past_end(key, range).await,
+            Found::Missing => return Ok(Round::Done(None)),
+            Found::Replaced => return Ok(Round::Replaced),
+            Found::PastEnd => return self.past_end(key, range).await,
         };
         let size = first.meta.size;
         let end = end.unwrap_or(size);
@@ -109,49 +112,26 @@ impl S3Store {
         }
         let got = start + first.bytes.len() as u64;
         if got == end {
-            return Ok(Some(Some(first.bytes)));
+            return Ok(Round::Done(Some(first.bytes)));
         }
-        let rest = self.rest(key, first, got..end, end - start).await?;
-        Ok(rest.map(Some))
+        self.rest(key, first, got..end, end - start).await
     }
 
     /// What the end of an object before the range means: an empty object has no first byte.
-    async fn is_past_end(
-        &self,
-        key: &Key,
-        range: Option<&Range<u64>>,
-    ) -> Result<Option<Option<Bytes>>> {
+    async fn past_end(&self, key: &Key, range: Option<&Range<u64>>) -> Result<Round> {
         match (self.measure(key).await?, range) {
-            (None, _) => Ok(Some(None)),
+            (None, _) => Ok(Round::Done(None)),
             (Some(meta), Some(range)) if range.start >= meta.size => {
                 Err(past_end(key, range, meta.size))
             }
-            (Some(meta), None) if meta.size == 0 => Ok(Some(Some(Bytes::new()))),
-            _ => Ok(None),
+            (Some(meta), None) if meta.size == 0 => Ok(Round::Done(Some(Bytes::new()))),
+            _ => Ok(Round::Replaced),
         }
     }
 
     /// The pieces after the first, several at a time, and of the same object.
-    async fn rest(
-        &self,
-        key: &Key,
-        first: Piece,
-        range: Range<u64>,
-        length: u64,
-    ) -> Result<Option<Bytes>> {
-        let too_large = || {
-            let cause = format!("{length} bytes are too many to be read at once");
-            self.location
-                .broken(Action::Read, key, Code::STORE_UNREADABLE, cause)
-        };
-        if length > LARGEST_WHOLE {
-            return Err(too_large());
-        }
-        let mut whole = Vec::new();
-        usize::try_from(length)
-            .ok()
-            .and_then(|length| whole.try_reserve_exact(length).ok())
-            .ok_or_else(too_large)?;
+    async fn rest(&self, key: &Key, first: Piece, range: Range<u64>, length: u64) -> Result<Round> {
+        let mut whole = self.room(key, length)?;
         whole.extend_from_slice(&first.bytes);
         let mut pieces = Vec::new();
         let mut at = range.start;
@@ -168,10 +148,23 @@ impl S3Store {
                 {
                     whole.extend_from_slice(&piece.bytes);
                 }
-                _ => return Ok(None),
+                _ => return Ok(Round::Replaced),
             }
         }
-        Ok((whole.len() as u64 == length).then(|| whole.into()))
+        Ok(Round::Done(Some(whole.into())))
+    }
+
+    /// Room for so many bytes, if they may be held at once.
+    fn room(&self, key: &Key, length: u64) -> Result<Vec<u8>> {
+        let mut room = Vec::new();
+        let bytes = usize::try_from(length).ok();
+        let bytes = bytes.filter(|_| length <= LARGEST_WHOLE);
+        if bytes.is_some_and(|bytes| room.try_reserve_exact(bytes).is_ok()) {
+            return Ok(room);
+        }
+        let cause = format!("{length} bytes are too many to be read at once");
+        let (action, code) = (Action::Read, Code::STORE_UNREADABLE);
+        Err(self.location.broken(action, key, code, cause))
     }
 
     /// Size and time. A `HEAD` would not say whether the object is missing or its bucket.
@@ -192,7 +185,7 @@ impl S3Store {
         match request.send().await {
             Ok(head) => Ok(Some(Meta {
                 size: unsigned(head.content_length()),
-                modified: unsigned(head.last_modified().map(|time| time.secs())),
+                modified: seconds(head.last_modified()),
             })),
             Err(error) if Answer::of(&error) == Answer::Missing => Ok(None),
             Err(error) => Err(self.location.refused(Action::Read, key, &error)),
@@ -254,7 +247,7 @@ impl S3Store {
         };
         let meta = Meta {
             size,
-            modified: unsigned(answer.last_modified().map(|time| time.secs())),
+            modified: seconds(answer.last_modified()),
         };
         let version = answer.e_tag().map(str::to_owned);
         let length = range.end.min(size) - range.start;
@@ -271,13 +264,12 @@ impl S3Store {
 
 /// The size of an object whose answer is as much of `range` as there is.
 fn size_of(answer: &GetObjectOutput, range: &Range<u64>) -> Option<u64> {
-    let (start, end, size) = match answer.content_range() {
-        Some(text) => content_range(text)?,
+    let (start, end, size) = if let Some(text) = answer.content_range() {
+        content_range(text)?
+    } else {
         // A server may answer a range that is the whole object with the whole object.
-        None => {
-            let size = u64::try_from(answer.content_length()?).ok()?;
-            (0, size, size)
-        }
+        let size = u64::try_from(answer.content_length()?).ok()?;
+        (0, size, size)
     };
     let fits = start == range.start && start < end && end == range.end.min(size);
     fits.then_some(size)
@@ -334,6 +326,11 @@ pub(super) fn unsigned(number: Option<i64>) -> u64 {
     number
         .and_then(|number| number.try_into().ok())
         .unwrap_or(0)
+}
+
+/// Seconds since 1970-01-01 UTC.
+pub(super) fn seconds(time: Option<&DateTime>) -> u64 {
+    unsigned(time.map(DateTime::secs))
 }
 
 #[cfg(test)]

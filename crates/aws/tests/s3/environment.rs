@@ -49,10 +49,8 @@ fn address(answer: String) -> (String, Arc<AtomicUsize>) {
             }
             counted.fetch_add(1, Ordering::SeqCst);
             let head = String::from_utf8_lossy(&head).to_lowercase();
-            let status = match head.contains(&format!("authorization: {TOKEN}")) {
-                true => "200 OK",
-                false => "403 Forbidden",
-            };
+            let is_known = head.contains(&format!("authorization: {TOKEN}"));
+            let status = if is_known { "200 OK" } else { "403 Forbidden" };
             let length = answer.len();
             let text = format!(
                 "HTTP/1.1 {status}\r\nContent-Length: {length}\r\nConnection: close\r\n\r\n{answer}"

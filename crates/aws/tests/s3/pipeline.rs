@@ -53,10 +53,9 @@ fn request(index: &IndexServer, python: &Interpreter) -> Request {
     }
 }
 
-/// Wheels that were downloaded.
+/// Wheels that were downloaded, their metadata apart.
 fn wheels(index: &IndexServer) -> usize {
-    let paths = index.paths();
-    paths.iter().filter(|path| path.ends_with(".whl")).count()
+    index.count(".whl") - index.count(".whl.metadata")
 }
 
 async fn build(store: Arc<dyn Store>, index: &IndexServer, cache: &Path) -> (Lock, BundleRecord) {

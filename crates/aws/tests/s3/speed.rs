@@ -1,7 +1,6 @@
-//! How fast a store is beside the plainest reader there is. `--ignored --nocapture` shows it.
+//! How fast a store is beside `curl`. `--ignored --nocapture` shows it.
 
-use std::io::{Read as _, Write as _};
-use std::net::TcpStream;
+use std::process::Command;
 use std::time::Instant;
 
 use pyrun_aws::s3::S3Store;
@@ -20,6 +19,7 @@ fn rate(began: Instant) -> f64 {
 #[ignore = "it measures, and says nothing of right and wrong"]
 async fn two_hundred_megabytes_there_and_back() {
     let world = World::new();
+    let folder = tempfile::tempdir().expect("a folder");
     let content = noise(1, SIZE);
     for round in 0..3 {
         let key = key(&format!("v1/blobs/{round}"));
@@ -34,15 +34,19 @@ async fn two_hundred_megabytes_there_and_back() {
         let found = world.store.get(&key, None).await.expect("get");
         let get = rate(began);
         assert_same(&found.expect("there"), &content);
-        // The same object by one plain connection to the filer, without S3 and signatures.
-        let path = format!("/buckets/{}/some/prefix/{key}", world.bucket.name);
+        let file = folder.path().join("body");
+        fs_err::write(&file, &content).expect("written");
+        let file = file.display().to_string();
         let began = Instant::now();
-        let plain_bytes = plain(&path);
-        let plain = rate(began);
-        assert_eq!(plain_bytes, SIZE);
+        curl(&world, &format!("v1/plain/{round}"), &["-T", &file]);
+        let curl_put = rate(began);
+        let began = Instant::now();
+        curl(&world, key.as_str(), &[]);
+        let curl_get = rate(began);
         println!(
-            "put {put:.0} MB/s, get {get:.0} MB/s, plain {plain:.0} MB/s, get/plain {:.2}",
-            get / plain
+            "put {put:.0} MB/s (curl {curl_put:.0}), get {get:.0} MB/s (curl {curl_get:.0}): {:.2} and {:.2} of curl",
+            put / curl_put,
+            get / curl_get
         );
     }
     let location = world.store.location().clone();
@@ -54,24 +58,21 @@ async fn two_hundred_megabytes_there_and_back() {
     println!("open {:?}", began.elapsed());
 }
 
-/// Reads and throws away; the bytes of the body.
-fn plain(path: &str) -> usize {
-    let server = Seaweed::shared().filer();
-    let mut stream = TcpStream::connect(server.trim_start_matches("http://")).expect("it listens");
-    let ask = format!("GET {path} HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n");
-    stream.write_all(ask.as_bytes()).expect("written");
-    let mut buffer = vec![0; 1 << 20];
-    let (mut all, mut head) = (0, Vec::new());
-    loop {
-        let count = stream.read(&mut buffer).expect("read");
-        if count == 0 {
-            break;
-        }
-        if all == 0 {
-            head.extend_from_slice(&buffer[..count.min(4_096)]);
-        }
-        all += count;
-    }
-    let end = head.windows(4).position(|four| four == b"\r\n\r\n");
-    all - end.expect("a head") - 4
+/// One plain connection, and the body thrown away.
+fn curl(world: &World, key: &str, arguments: &[&str]) {
+    let keys = &world.bucket.admin;
+    let endpoint = Seaweed::shared().endpoint();
+    let output = Command::new("curl")
+        .args(["-sS", "--fail", "-o", "/dev/null"])
+        .args(["--aws-sigv4", "aws:amz:us-east-1:s3"])
+        .args(["--user", &format!("{}:{}", keys.id, keys.secret)])
+        .args(["-H", "x-amz-content-sha256: UNSIGNED-PAYLOAD"])
+        .args(arguments)
+        .arg(format!(
+            "{endpoint}/{}/some/prefix/{key}",
+            world.bucket.name
+        ))
+        .output()
+        .expect("there is a curl");
+    assert!(output.status.success(), "{output:?}");
 }
