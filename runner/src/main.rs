@@ -8,8 +8,8 @@ use std::process::ExitCode;
 
 use async_trait::async_trait;
 use pyrun_aws::function::{self, Call, Function, Place};
-use pyrun_core::protocol::{Ask, Frame};
 use pyrun_core::Fault;
+use pyrun_core::protocol::{Ask, Frame};
 use pyrun_runner::interpreter::Interpreter;
 use pyrun_runner::{Runner, Surroundings, worker};
 use tokio::sync::{mpsc, watch};

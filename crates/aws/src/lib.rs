@@ -10,6 +10,7 @@
 
 #[cfg(feature = "client")]
 pub mod account;
+mod error;
 #[cfg(feature = "function")]
 pub mod function;
 mod http;
@@ -18,5 +19,6 @@ pub mod identity;
 pub mod names;
 #[cfg(feature = "client")]
 pub mod quotas;
+pub mod s3;
 #[cfg(feature = "client")]
 pub mod stack;

@@ -15,8 +15,11 @@ pub mod lambda;
 mod ministack;
 mod python;
 mod runtime_api;
+pub mod s3_proxy;
 pub mod scenario;
+pub mod seaweed;
 mod snapshot;
+mod tool;
 mod wheel;
 
 pub use context::{Output, TestContext};

@@ -26,8 +26,8 @@ use std::process::ExitCode;
 use std::sync::Arc;
 
 use async_trait::async_trait;
-use pyrun_core::{Fault, Policy};
 use pyrun_core::protocol::{Ask, Frame};
+use pyrun_core::{Fault, Policy};
 use pyrun_store::Store;
 use tokio::sync::mpsc;
 

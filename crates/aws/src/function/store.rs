@@ -10,6 +10,7 @@ use pyrun_core::{Code, Fault, Policy, Sha256};
 use pyrun_store::{DirStore, Store, catalog};
 
 use crate::names;
+use crate::s3::{S3Location, S3Store};
 
 /// Opens the store at an address.
 pub(super) fn open(address: &str) -> Result<Arc<dyn Store>, Fault> {
@@ -26,10 +27,8 @@ pub(super) fn open(address: &str) -> Result<Arc<dyn Store>, Fault> {
 }
 
 fn bucket(address: &str) -> Result<Arc<dyn Store>, Fault> {
-    Err(Fault::new(
-        Code::CONFIG_INVALID,
-        format!("this function can't open `{address}`"),
-    ))
+    let location: S3Location = address.parse()?;
+    Ok(Arc::new(S3Store::from_environment(location)?))
 }
 
 /// The policy, which is what its digest says or is refused.
