@@ -10,5 +10,6 @@
 
 #[cfg(feature = "client")]
 pub mod account;
+mod error;
 mod http;
 pub mod names;
