@@ -12,4 +12,6 @@
 pub mod account;
 mod error;
 mod http;
+#[cfg(feature = "client")]
+pub mod invoke;
 pub mod names;

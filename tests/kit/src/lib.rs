@@ -9,6 +9,7 @@
 )]
 
 pub mod archive;
+pub mod calls;
 mod context;
 mod index;
 mod python;
