@@ -10,9 +10,11 @@ mod background;
 mod client;
 mod commands;
 mod console;
+mod depot;
 mod inputs;
 mod interrupt;
 mod inventory;
+mod remote;
 mod report;
 mod session;
 mod settings;
@@ -80,6 +82,7 @@ async fn dispatch(command: Command, console: &Console) -> Result<ExitCode, Fault
         Command::Lock(args) => commands::lock::run(args, console).await,
         Command::Prewarm(args) => commands::prewarm::run(args, console).await,
         Command::Cache(args) => commands::cache::run(args, console).await,
+        Command::Use(args) => commands::choose::run(&args, console),
         Command::Completions(args) => Ok(commands::completions::run(&args, console)),
         Command::Finish(args) => commands::finish::run(args).await,
     }

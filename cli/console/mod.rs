@@ -139,13 +139,18 @@ impl Console {
                 ..
             } => self.log(*stream, text, *newline, output),
             Frame::Yield { value } => self.out_line(&value_text(value)),
+            Frame::Hello { version, .. }
+                if self.level >= Level::Verbose && version != env!("CARGO_PKG_VERSION") =>
+            {
+                self.note(&format!("pyrun {version} answers"));
+            }
             _ => {}
         }
     }
 
     fn event(&self, event: &Event) {
         match event {
-            Event::Warning { message } => self.note(Tone::Warn, "warning", message),
+            Event::Warning { message } => self.warn(message),
             Event::Finished {
                 phase,
                 micros,
@@ -190,9 +195,12 @@ impl Console {
         }
         self.progress().clear();
         for note in &report.notes {
-            self.note(Tone::Dim, "note", note);
+            self.line(Tone::Dim, "note", note);
         }
         if self.level < Level::Verbose {
+            if let Some(cost) = &report.cost {
+                self.say(&words::cost(cost));
+            }
             return;
         }
         let mut parts: Vec<String> = report
@@ -213,6 +221,9 @@ impl Console {
             _ => "nothing ran",
         };
         self.say(&format!("{start}: {}", parts.join(", ")));
+        if let Some(cost) = &report.cost {
+            self.say(&words::cost_in_full(cost));
+        }
     }
 
     /// Shows the result of a function on standard output.
@@ -252,7 +263,17 @@ impl Console {
         }
     }
 
-    fn note(&self, tone: Tone, word: &str, text: &str) {
+    /// Says what stops nothing but should be known.
+    pub fn warn(&self, text: &str) {
+        self.line(Tone::Warn, "warning", text);
+    }
+
+    /// Says what may be of interest.
+    pub fn note(&self, text: &str) {
+        self.line(Tone::Dim, "note", text);
+    }
+
+    fn line(&self, tone: Tone, word: &str, text: &str) {
         if self.level > Level::Quiet && !self.is_json() {
             let mut progress = self.progress();
             progress.clear();

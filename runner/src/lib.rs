@@ -8,12 +8,13 @@ pub mod unpack;
 pub mod warm;
 pub mod worker;
 
+use std::borrow::Cow;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use pyrun_core::protocol::{Frame, PhaseCost, Report, RunRequest, StartKind};
-use pyrun_core::{Event, Fault, LockHash, Phase};
+use pyrun_core::{Code, Event, Fault, LockHash, Phase};
 use pyrun_store::Store;
 use tokio::sync::{mpsc, watch};
 
@@ -103,9 +104,11 @@ impl Runner {
     ) -> Outcome {
         let began = Instant::now();
         let mut stop = interrupt.clone();
+        let whole = request.limits.whole_ms.map(Duration::from_millis);
         let here = tokio::select! {
             here = self.site(&request.lock, frames) => here,
             () = worker::interrupted(&mut stop) => Err(worker::interruption()),
+            () = over(whole) => Err(out_of_time()),
         };
         let here = match here {
             Ok(here) => here,
@@ -115,6 +118,10 @@ impl Runner {
             phase: Phase::Extract,
             micros: micros_since(began),
             bytes: here.site.bytes,
+        };
+        let request = &match within(request, began) {
+            Ok(request) => request,
+            Err(fault) => return failed(fault),
         };
         let worker = match Worker::install(&self.cache.join("runner")) {
             Ok(worker) => worker,
@@ -197,6 +204,37 @@ impl Runner {
     }
 }
 
+/// Ends when a time is over, if there is one.
+async fn over(time: Option<Duration>) {
+    match time {
+        Some(time) => tokio::time::sleep(time).await,
+        None => std::future::pending().await,
+    }
+}
+
+/// The request with no more time for Python than is left of the whole.
+fn within(request: &RunRequest, began: Instant) -> Result<Cow<'_, RunRequest>, Fault> {
+    let Some(whole) = request.limits.whole_ms else {
+        return Ok(Cow::Borrowed(request));
+    };
+    let left = whole.saturating_sub(micros_since(began).div_ceil(1000));
+    if left == 0 {
+        return Err(out_of_time());
+    }
+    let mut request = request.clone();
+    let own = request.limits.timeout_ms.unwrap_or(left);
+    request.limits.timeout_ms = Some(own.min(left));
+    Ok(Cow::Owned(request))
+}
+
+fn out_of_time() -> Fault {
+    Fault::new(
+        Code::RUN_TIMEOUT,
+        "the time for the whole call was over before Python started",
+    )
+    .hint("allow more time; the bundle is unpacked faster the next time")
+}
+
 /// An unpacked bundle, and whether this run had to unpack it.
 struct Here {
     site: Site,
@@ -212,4 +250,51 @@ fn failed(fault: Fault) -> Outcome {
 
 fn micros_since(began: Instant) -> u64 {
     u64::try_from(began.elapsed().as_micros()).unwrap_or(u64::MAX)
+}
+
+#[cfg(test)]
+mod tests {
+    use pyrun_core::Sha256;
+    use pyrun_core::protocol::{Entry, Limits, PROTOCOL, Script};
+
+    use super::*;
+
+    fn timeout(timeout_ms: Option<u64>, whole_ms: Option<u64>, gone: Duration) -> Option<u64> {
+        let request = RunRequest {
+            protocol: PROTOCOL,
+            lock: LockHash(Sha256::of("x")),
+            script: Script {
+                path: "x.py".to_owned(),
+                source: String::new(),
+            },
+            entry: Entry::Program { argv: Vec::new() },
+            limits: Limits {
+                timeout_ms,
+                whole_ms,
+                ..Limits::default()
+            },
+            env: std::collections::BTreeMap::new(),
+        };
+        let began = Instant::now().checked_sub(gone).expect("the clock runs");
+        let within = within(&request, began).expect("time is left");
+        within.limits.timeout_ms
+    }
+
+    #[test]
+    fn python_has_what_is_left_of_the_whole_time() {
+        let gone = Duration::from_secs(10);
+        assert_eq!(timeout(None, None, gone), None);
+        assert_eq!(timeout(Some(7), None, gone), Some(7));
+        assert_eq!(timeout(Some(7), Some(60_000), gone), Some(7));
+        let left = timeout(None, Some(60_000), gone).expect("a limit");
+        assert!((1..=50_000).contains(&left), "{left}");
+        let less = timeout(Some(90_000), Some(60_000), gone).expect("a limit");
+        assert!((1..=50_000).contains(&less), "{less}");
+    }
+
+    #[tokio::test]
+    async fn time_that_is_over_is_over() {
+        over(Some(Duration::ZERO)).await;
+        assert_eq!(out_of_time().code, Code::RUN_TIMEOUT);
+    }
 }

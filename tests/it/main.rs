@@ -10,6 +10,8 @@ mod full_disk;
 mod interrupt;
 mod locks;
 mod pypi;
+#[cfg(feature = "aws")]
+mod remote;
 mod run;
 mod scenarios;
 mod support;
