@@ -57,7 +57,7 @@ async fn open(at: &StoreAt) -> Result<(Arc<dyn Store>, Option<DirStore>), Fault>
             Ok((Arc::new(folder.clone()), Some(folder)))
         }
         StoreAt::Bucket(address) => {
-            let store = remote::bucket(address, &Account::default()).await?;
+            let store = Box::pin(remote::bucket(address, &Account::default())).await?;
             Ok((store, None))
         }
     }

@@ -66,25 +66,23 @@ impl Session {
                 Wanted::Lock(_) => None,
             },
         };
-        let side = match Remote::choose(place.on.as_deref(), file)? {
-            Some(remote) => {
-                refuse_store(place, &remote.name)?;
-                if resolving.offline {
-                    return Err(not_offline(&remote.name));
-                }
-                let cache = Place::cache(place, file)?;
-                let opening = Lambda::open(&remote, &cache, &wish, interrupt.clone());
-                let mut stop = interrupt.clone();
-                Side::Remote(tokio::select! {
-                    opened = opening => opened?,
-                    () = stop.wait() => return Err(crate::interrupt::fault()),
-                })
+        let side = if let Some(remote) = Remote::choose(place.on.as_deref(), file)? {
+            refuse_store(place, &remote.name)?;
+            if resolving.offline {
+                return Err(not_offline(&remote.name));
             }
-            None => {
-                let place = Place::resolve(place, file)?;
-                let here = Here::open(place, &resolving, &wish, surroundings, &interrupt).await?;
-                Side::Here(Box::new(here))
-            }
+            let cache = Place::cache(place, file)?;
+            let opening = Lambda::open(&remote, &cache, &wish, interrupt.clone());
+            let mut stop = interrupt.clone();
+            Side::Remote(tokio::select! {
+                // Boxed: what the SDK keeps between two steps is large.
+                opened = Box::pin(opening) => opened?,
+                () = stop.wait() => return Err(crate::interrupt::fault()),
+            })
+        } else {
+            let place = Place::resolve(place, file)?;
+            let here = Here::open(place, &resolving, &wish, surroundings, &interrupt).await?;
+            Side::Here(Box::new(here))
         };
         Ok(Self {
             side,
@@ -211,7 +209,7 @@ impl Session {
             goal: Goal::Bytecode,
             ..request.clone()
         };
-        let sent = tokio::time::timeout(PARTING, lambda.build_aside(aside)).await;
+        let sent = tokio::time::timeout(PARTING, Box::pin(lambda.build_aside(aside))).await;
         self.remember(request, built.lock, matches!(sent, Ok(Ok(()))));
     }
 }

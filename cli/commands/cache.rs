@@ -222,7 +222,7 @@ async fn gc(args: &CacheGcArgs, console: &Console) -> Result<ExitCode, Fault> {
     };
     let depot = depot(&args.place).await?;
     if depot.is_shared {
-        console.note(
+        console.remark(
             "of uses, only those from this machine are known; what others need is built again",
         );
     }

@@ -1,5 +1,6 @@
 //! `pyrun use`: which remote commands happen on.
 
+use std::fmt::Write as _;
 use std::process::ExitCode;
 
 use pyrun_core::{Code, Fault};
@@ -103,7 +104,7 @@ fn describe(remote: Option<Remote>) -> String {
         ("at", &remote.account.endpoint_url),
     ] {
         if let Some(value) = value {
-            text.push_str(&format!(", {word} {value}"));
+            let _ = write!(text, ", {word} {value}");
         }
     }
     text

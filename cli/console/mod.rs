@@ -142,7 +142,7 @@ impl Console {
             Frame::Hello { version, .. }
                 if self.level >= Level::Verbose && version != env!("CARGO_PKG_VERSION") =>
             {
-                self.note(&format!("pyrun {version} answers"));
+                self.remark(&format!("pyrun {version} answers"));
             }
             _ => {}
         }
@@ -195,7 +195,7 @@ impl Console {
         }
         self.progress().clear();
         for note in &report.notes {
-            self.line(Tone::Dim, "note", note);
+            self.note(Tone::Dim, "note", note);
         }
         if self.level < Level::Verbose {
             if let Some(cost) = &report.cost {
@@ -265,15 +265,15 @@ impl Console {
 
     /// Says what stops nothing but should be known.
     pub fn warn(&self, text: &str) {
-        self.line(Tone::Warn, "warning", text);
+        self.note(Tone::Warn, "warning", text);
     }
 
     /// Says what may be of interest.
-    pub fn note(&self, text: &str) {
-        self.line(Tone::Dim, "note", text);
+    pub fn remark(&self, text: &str) {
+        self.note(Tone::Dim, "note", text);
     }
 
-    fn line(&self, tone: Tone, word: &str, text: &str) {
+    fn note(&self, tone: Tone, word: &str, text: &str) {
         if self.level > Level::Quiet && !self.is_json() {
             let mut progress = self.progress();
             progress.clear();

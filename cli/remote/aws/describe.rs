@@ -25,14 +25,13 @@ pub async fn choose(
     let versions = deployment.versions();
     let mut had = versions.clone();
     for version in wish.candidates(versions.iter().map(String::as_str)) {
-        let described = match deployment.described(&version) {
-            Some(described) => described,
-            None => {
-                let (report, described) = ask(deployment, functions, mode, &version).await?;
-                reports.push(report);
-                deployment.remember(&version, described.clone());
-                described
-            }
+        let described = if let Some(described) = deployment.described(&version) {
+            described
+        } else {
+            let (report, described) = ask(deployment, functions, mode, &version).await?;
+            reports.push(report);
+            deployment.remember(&version, described.clone());
+            described
         };
         check_target(&version, &described.description.target)?;
         if wish.fits(&described.description.target) {

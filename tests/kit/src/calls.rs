@@ -216,7 +216,10 @@ impl Shared {
     fn write(&self, mut to: &TcpStream, call: &CallLog, reply: Reply) -> io::Result<bool> {
         match reply {
             Reply::Closed => Ok(false),
-            Reply::Silence => self.silence(),
+            Reply::Silence => {
+                self.be_silent();
+                Ok(false)
+            }
             Reply::Refusal {
                 status,
                 code,
@@ -263,7 +266,8 @@ impl Shared {
             return Ok(true);
         }
         if *end == End::Silence {
-            return self.silence();
+            self.be_silent();
+            return Ok(false);
         }
         let (error, body) = match end {
             End::Failed { code, details } => {
@@ -311,7 +315,10 @@ impl Shared {
         }
         let (code, details) = match end {
             End::Cut => return Ok(false),
-            End::Silence => return self.silence(),
+            End::Silence => {
+                self.be_silent();
+                return Ok(false);
+            }
             End::Complete => (None, None),
             End::Failed { code, details } => (Some(code), Some(details)),
         };
@@ -327,11 +334,10 @@ impl Shared {
         Ok(true)
     }
 
-    fn silence(&self) -> io::Result<bool> {
+    fn be_silent(&self) {
         while !self.stopped.load(Ordering::Relaxed) {
             std::thread::sleep(Duration::from_millis(20));
         }
-        Ok(false)
     }
 }
 

@@ -136,8 +136,8 @@ async fn both(reply: &Reply) -> [(Called, usize); 2] {
             mode,
             ..Caller::new(&server.endpoint())
         };
-        let called = caller.ask(&run(None)).await;
-        both.push((called, server.calls().len()));
+        let got = caller.ask(&run(None)).await;
+        both.push((got, server.calls().len()));
     }
     both.try_into()
         .unwrap_or_else(|_| unreachable!("two modes"))
@@ -153,10 +153,10 @@ async fn an_answer_comes_line_by_line_with_what_it_cost() {
         end: End::Complete,
         log: REPORT.to_owned(),
     };
-    for (called, calls) in both(&reply).await {
-        assert_eq!(called.ended.outcome, Ok(()));
-        assert_eq!(called.lines.concat() + "\n", body.replacen('\n', "", 1));
-        let report = called.ended.report;
+    for (got, calls) in both(&reply).await {
+        assert_eq!(got.ended.outcome, Ok(()));
+        assert_eq!(got.lines.concat() + "\n", body.replacen('\n', "", 1));
+        let report = got.ended.report;
         assert_eq!((report.calls, calls), (1, 1));
         assert_eq!(
             (report.billed_ms, report.memory_mb, report.init_ms),
@@ -199,9 +199,9 @@ async fn a_question_that_is_too_large_goes_through_the_store() {
     if let Ask::Run(request) = &mut ask {
         request.script.source = "#".repeat(MOST_SENT);
     }
-    let called = caller.ask(&ask).await;
-    assert_eq!(called.ended.outcome, Ok(()));
-    assert_eq!(called.ended.report.puts, 1);
+    let got = caller.ask(&ask).await;
+    assert_eq!(got.ended.outcome, Ok(()));
+    assert_eq!(got.ended.report.puts, 1);
     let sent: Ask = serde_json::from_slice(&server.calls()[0].payload).expect("a question");
     let Ask::Stored { sha256 } = sent else {
         panic!("it is sent by name")

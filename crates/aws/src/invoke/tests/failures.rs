@@ -63,8 +63,8 @@ async fn refusals_are_told_apart_and_a_run_is_not_repeated() {
         ),
         (500, "ServiceException", "oh", Code::REMOTE_FAILED, ""),
     ] {
-        for (called, calls) in both(&Reply::refusal(status, code, message)).await {
-            let fault = called.fault();
+        for (got, calls) in both(&Reply::refusal(status, code, message)).await {
+            let fault = got.fault();
             assert_eq!(fault.code, expected, "{fault:?}");
             assert!(
                 word.is_empty() || fault.hints[0].contains(word),
@@ -90,14 +90,14 @@ async fn without_credentials_nothing_is_called() {
         connection: Connection::to(&server.endpoint(), false),
         ..Caller::new(&server.endpoint())
     };
-    let called = caller.ask(&run(None)).await;
+    let got = caller.ask(&run(None)).await;
     assert_eq!(
-        called.fault().code,
+        got.fault().code,
         Code::REMOTE_CREDENTIALS,
         "{:?}",
-        called.fault()
+        got.fault()
     );
-    assert!(!called.fault().hints.is_empty());
+    assert!(!got.fault().hints.is_empty());
     assert!(server.calls().is_empty());
 }
 
@@ -112,11 +112,11 @@ async fn a_busy_service_is_waited_for_with_a_word() {
         },
         _ => Reply::lines(&[hello()]),
     });
-    let called = Caller::new(&server.endpoint()).ask(&run(None)).await;
-    assert_eq!(called.ended.outcome, Ok(()));
-    assert_eq!(called.ended.report.calls, 2);
-    assert_eq!(called.warnings.len(), 1);
-    assert!(called.warnings[0].contains("CallerRateLimitExceeded"));
+    let got = Caller::new(&server.endpoint()).ask(&run(None)).await;
+    assert_eq!(got.ended.outcome, Ok(()));
+    assert_eq!(got.ended.report.calls, 2);
+    assert_eq!(got.warnings.len(), 1);
+    assert!(got.warnings[0].contains("CallerRateLimitExceeded"));
 }
 
 #[tokio::test]
@@ -131,23 +131,23 @@ async fn waiting_has_an_end() {
         patience: Duration::from_millis(700),
         ..Caller::new(&server.endpoint())
     };
-    let called = caller.ask(&run(None)).await;
-    assert_eq!(called.fault().code, Code::REMOTE_THROTTLED);
-    assert!(called.fault().hints[0].contains("--concurrency"));
+    let got = caller.ask(&run(None)).await;
+    assert_eq!(got.fault().code, Code::REMOTE_THROTTLED);
+    assert!(got.fault().hints[0].contains("--concurrency"));
     assert!(server.calls().len() >= 2);
 }
 
 #[tokio::test]
 async fn an_endpoint_that_does_not_listen_is_unreachable() {
-    let called = Caller::new(&CallServer::nowhere()).ask(&run(None)).await;
+    let got = Caller::new(&CallServer::nowhere()).ask(&run(None)).await;
     assert_eq!(
-        called.fault().code,
+        got.fault().code,
         Code::REMOTE_UNREACHABLE,
         "{:?}",
-        called.fault()
+        got.fault()
     );
     // It was never sent, so even a run is tried again.
-    assert_eq!(called.ended.report.calls, 3);
+    assert_eq!(got.ended.report.calls, 3);
 }
 
 #[tokio::test]
@@ -163,17 +163,12 @@ async fn what_may_have_begun_is_not_repeated_unless_that_does_no_harm() {
     ] {
         let server = CallServer::start(move |_, _| reply.clone());
         let caller = Caller::new(&server.endpoint());
-        let called = caller.ask(&run(None)).await;
-        assert_eq!(
-            called.fault().code,
-            Code::REMOTE_CUT,
-            "{:?}",
-            called.fault()
-        );
-        assert!(called.fault().hints[0].contains("not repeated"));
+        let got = caller.ask(&run(None)).await;
+        assert_eq!(got.fault().code, Code::REMOTE_CUT, "{:?}", got.fault());
+        assert!(got.fault().hints[0].contains("not repeated"));
         assert_eq!(server.calls().len(), 1);
-        let called = caller.ask(&prepare).await;
-        assert_eq!(called.fault().code, Code::REMOTE_CUT);
+        let got = caller.ask(&prepare).await;
+        assert_eq!(got.fault().code, Code::REMOTE_CUT);
         assert_eq!(server.calls().len(), 4);
     }
 }
@@ -184,8 +179,8 @@ async fn a_failing_service_is_asked_again_for_what_does_no_harm() {
         0 => Reply::refusal(500, "ServiceException", "oh"),
         _ => Reply::lines(&[hello()]),
     });
-    let called = Caller::new(&server.endpoint()).ask(&Ask::Describe).await;
-    assert_eq!(called.ended.outcome, Ok(()));
+    let got = Caller::new(&server.endpoint()).ask(&Ask::Describe).await;
+    assert_eq!(got.ended.outcome, Ok(()));
     assert_eq!(server.calls().len(), 2);
 }
 
@@ -220,12 +215,12 @@ async fn a_function_that_fails_says_how() {
             code,
             details: details.to_owned(),
         };
-        for (called, calls) in both(&Reply::answer(hello().into_bytes(), end, REPORT)).await {
-            let fault = called.fault();
+        for (got, calls) in both(&Reply::answer(hello().into_bytes(), end, REPORT)).await {
+            let fault = got.fault();
             assert_eq!(fault.code, expected, "{fault:?}");
             assert!(!fault.hints.is_empty(), "{fault:?}");
             assert_eq!(
-                called.ended.report.billed_ms,
+                got.ended.report.billed_ms,
                 Some(113),
                 "a failure is billed too"
             );
@@ -247,16 +242,16 @@ async fn what_lambda_says_in_the_functions_stead_is_no_frame() {
     let said =
         r#"{"errorType":"Runtime.ExitError","errorMessage":"RequestId: 1 Error: exit status 1"}"#;
     let reply = Reply::answer(said.as_bytes().to_vec(), End::Complete, "");
-    for (called, _) in both(&reply).await {
-        assert!(called.lines.is_empty());
-        assert_eq!(called.fault().code, Code::REMOTE_CRASHED);
+    for (got, _) in both(&reply).await {
+        assert!(got.lines.is_empty());
+        assert_eq!(got.fault().code, Code::REMOTE_CRASHED);
     }
 }
 
 #[tokio::test]
 async fn what_is_no_text_is_no_answer() {
-    for (called, _) in both(&Reply::answer(b"\xff\n".to_vec(), End::Complete, "")).await {
-        assert_eq!(called.fault().code, Code::RUN_PROTOCOL);
+    for (got, _) in both(&Reply::answer(b"\xff\n".to_vec(), End::Complete, "")).await {
+        assert_eq!(got.fault().code, Code::RUN_PROTOCOL);
     }
 }
 
@@ -272,9 +267,9 @@ async fn silence_has_an_end() {
             margin: Duration::from_millis(200),
             ..Caller::new(&server.endpoint())
         };
-        let called = caller.ask(&run(None)).await;
-        assert_eq!(called.fault().code, Code::REMOTE_CUT);
-        assert!(called.fault().message.contains("longer than it may work"));
+        let got = caller.ask(&run(None)).await;
+        assert_eq!(got.fault().code, Code::REMOTE_CUT);
+        assert!(got.fault().message.contains("longer than it may work"));
         assert_eq!(server.calls().len(), 1);
     }
 }
