@@ -101,6 +101,8 @@ pub enum Command {
     /// See what is well and what is not, here and in the cloud
     #[cfg(feature = "aws")]
     Doctor(deploy::DoctorArgs),
+    /// Show which remotes there are, or use one from now on
+    Use(UseArgs),
     /// Print a completion script for a shell
     Completions(CompletionsArgs),
     /// Finish what a run left to be done behind it
@@ -110,10 +112,13 @@ pub enum Command {
 
 /// Where things are kept.
 #[derive(Debug, Clone, Default, Args)]
-#[command(next_help_heading = "Store")]
+#[command(next_help_heading = "Place")]
 pub struct PlaceArgs {
-    /// The folder that holds locks, wheels and bundles
-    #[arg(long, value_name = "DIR", env = "PYRUN_STORE")]
+    /// Where it happens: `local`, `aws`, or a remote of pyrun.toml
+    #[arg(long, value_name = "NAME", env = "PYRUN_ON")]
+    pub on: Option<String>,
+    /// The folder, or the bucket as <s3://BUCKET/PREFIX>, that holds locks, wheels and bundles
+    #[arg(long, value_name = "DIR|URL", env = "PYRUN_STORE")]
     pub store: Option<String>,
     /// The folder for everything that can be made again
     #[arg(long, value_name = "DIR", env = "PYRUN_CACHE_DIR")]
@@ -199,6 +204,9 @@ pub struct RunArgs {
     /// Stop the run when it takes more memory than this, such as 512MB or 2GB
     #[arg(long, value_name = "SIZE", env = "PYRUN_MEMORY")]
     pub memory: Option<String>,
+    /// Stop a run on a remote before it costs more than this, in US dollars
+    #[arg(long, value_name = "USD", env = "PYRUN_MAX_COST")]
+    pub max_cost: Option<String>,
     /// A whole call as JSON, {"args": [...], "kwargs": {...}}; @FILE reads a file, - standard input
     #[arg(long, value_name = "JSON")]
     pub input: Option<String>,
@@ -240,9 +248,13 @@ pub struct PrewarmArgs {
     /// Leave the bytecode to be compiled later
     #[arg(long)]
     pub no_bytecode: bool,
-    /// Build into the store only, and do not unpack on this machine
+    /// Build into the store only, and do not unpack
     #[arg(long)]
     pub build_only: bool,
+    /// On a remote: how many environments unpack the bundle
+    #[arg(long, value_name = "COUNT", default_value_t = 1, conflicts_with = "build_only",
+          value_parser = clap::value_parser!(u32).range(1..=500))]
+    pub instances: u32,
     #[command(flatten)]
     pub resolve: ResolveArgs,
     #[command(flatten)]
@@ -271,7 +283,7 @@ pub enum CacheCommand {
     Gc(CacheGcArgs),
     /// Check that bundles are what their hashes say
     Verify(CacheVerifyArgs),
-    /// Print the cache's folder
+    /// Print the cache's folder, or a remote's store
     Dir(PlaceArgs),
 }
 
@@ -355,6 +367,13 @@ pub struct CacheVerifyArgs {
     pub rebuild: bool,
     #[command(flatten)]
     pub place: PlaceArgs,
+}
+
+/// `pyrun use`.
+#[derive(Debug, Args)]
+pub struct UseArgs {
+    /// The remote, or `local` for this machine; without it the list is shown
+    pub name: Option<String>,
 }
 
 /// `pyrun completions`.

@@ -13,8 +13,9 @@ use pyrun_builder::bytecode;
 use pyrun_core::{Code, Fault, LockHash};
 use pyrun_runner::interpreter::{self, Environment, Interpreter, PythonRequest, Wanted};
 use pyrun_runner::warm::Warm;
-use pyrun_store::{DirStore, Store, catalog};
+use pyrun_store::{Store, catalog};
 
+use crate::depot;
 use crate::settings::Place;
 
 /// Starts the process that compiles a bundle's bytecode, unless it is compiled.
@@ -34,7 +35,7 @@ pub async fn start(place: &Place, store: &dyn Store, lock: &LockHash, interprete
         .arg("--python")
         .arg(&interpreter.executable)
         .arg("--store")
-        .arg(&place.store)
+        .arg(place.store.to_string())
         .arg("--cache-dir")
         .arg(&place.cache)
         .stdin(Stdio::null())
@@ -56,7 +57,7 @@ pub async fn compile(place: &Place, lock: &LockHash, python: &Path) -> Result<()
         requires_python: None,
     };
     let interpreter = interpreter::find(&wanted, &Environment::of_process(), &place.cache)?;
-    let store: Arc<dyn Store> = Arc::new(DirStore::open(&place.store)?);
+    let store: Arc<dyn Store> = depot::store(&place.store).await?;
     let Some(json) = store.get(&catalog::bundle_record(lock), None).await? else {
         return Ok(());
     };

@@ -15,6 +15,10 @@ use crate::transport::{Answer, Transport};
 
 /// How soon after Ctrl-C a run that ends has ended at once.
 const AT_ONCE: Duration = Duration::from_millis(500);
+/// How long each of several environments is held, so that the next question reaches another one:
+/// what it takes to send the first, and on top of it for each question, in milliseconds.
+const HOLD_MS: u64 = 1_000;
+const HOLD_MS_EACH: u64 = 20;
 
 /// Asks on behalf of one command.
 pub struct Client<'a> {
@@ -39,6 +43,8 @@ pub struct Built {
 pub struct Outcome {
     /// The bundle it ran against.
     pub lock: LockHash,
+    /// What was built for it; `None` when its lock was known.
+    pub built: Option<Built>,
     /// The result, or what failed.
     pub result: Result<Value, Fault>,
     /// What it cost.
@@ -57,7 +63,7 @@ impl<'a> Client<'a> {
 
     /// Has requirements locked and built.
     pub async fn build(&self, request: BuildRequest) -> Result<Built, Fault> {
-        self.wait_for(self.transport.build(request), |frame| match frame {
+        let built = |frame| match frame {
             Frame::Built {
                 lock,
                 pylock,
@@ -69,17 +75,35 @@ impl<'a> Client<'a> {
                 record,
             }),
             other => Err(other),
+        };
+        self.wait_for(self.transport.build(request), built, |frame| {
+            self.console.frame(frame, Output::Function);
         })
         .await
     }
 
     /// Has a bundle unpacked ahead of its first run.
     pub async fn prepare(&self, lock: LockHash) -> Result<(), Fault> {
-        self.wait_for(self.transport.prepare(lock), |frame| match frame {
-            Frame::Result { .. } => Ok(()),
-            other => Err(other),
+        let answer = self.transport.prepare(lock, 0);
+        self.wait_for(answer, prepared, |frame| {
+            self.console.frame(frame, Output::Function);
         })
         .await
+    }
+
+    /// Has a bundle unpacked in so many environments at once: what came of each question. Only the
+    /// first one's progress is shown, which the others repeat.
+    pub async fn prepare_many(&self, lock: LockHash, count: u32) -> Vec<Result<(), Fault>> {
+        let hold_ms = HOLD_MS + HOLD_MS_EACH * u64::from(count);
+        let questions = (0..count).map(|number| {
+            let answer = self.transport.prepare(lock, hold_ms);
+            self.wait_for(answer, prepared, move |frame| {
+                if number == 0 {
+                    self.console.frame(frame, Output::Function);
+                }
+            })
+        });
+        futures::future::join_all(questions).await
     }
 
     /// Shows the frames of an answer up to the one that `last` takes.
@@ -87,6 +111,7 @@ impl<'a> Client<'a> {
         &self,
         mut answer: Answer,
         last: impl Fn(Frame) -> Result<T, Frame>,
+        show: impl Fn(&Frame),
     ) -> Result<T, Fault> {
         let mut interrupt = self.interrupt.clone();
         loop {
@@ -97,21 +122,28 @@ impl<'a> Client<'a> {
             match last(frame) {
                 Ok(value) => return Ok(value),
                 Err(Frame::Fault(fault)) => return Err(fault),
-                Err(frame) => self.console.frame(&frame, Output::Function),
+                Err(frame) => show(&frame),
             }
         }
     }
 
-    /// Has requirements built and a call run against them. A bundle that turns out to be missing
-    /// or corrupt before anything ran is built again, once.
+    /// Has requirements built, unless it is `known` which lock answers them, and a call run against
+    /// them. A bundle that turns out to be missing or corrupt before anything ran is built again,
+    /// once.
     pub async fn run(
         &self,
         requirements: BuildRequest,
+        known: Option<LockHash>,
         output: Output,
-        request: impl Fn(LockHash) -> RunRequest,
+        request: impl Fn(LockHash) -> Result<RunRequest, Fault>,
     ) -> Result<Outcome, Fault> {
-        let built = self.build(requirements.clone()).await?;
-        let outcome = self.call(request(built.lock), output).await?;
+        let built = match known {
+            Some(_) => None,
+            None => Some(self.build(requirements.clone()).await?),
+        };
+        let lock = known.or(built.as_ref().map(|built| built.lock));
+        let lock = lock.expect("what is not known is built");
+        let outcome = self.call(request(lock)?, output).await?;
         match &outcome.result {
             Err(fault)
                 if fault.code == Code::BUNDLE_MISSING || fault.code == Code::BUNDLE_CORRUPT =>
@@ -121,9 +153,13 @@ impl<'a> Client<'a> {
                     ..requirements
                 };
                 let built = self.build(doubted).await?;
-                self.call(request(built.lock), output).await
+                let outcome = self.call(request(built.lock)?, output).await?;
+                Ok(Outcome {
+                    built: Some(built),
+                    ..outcome
+                })
             }
-            _ => Ok(outcome),
+            _ => Ok(Outcome { built, ..outcome }),
         }
     }
 
@@ -164,6 +200,7 @@ impl<'a> Client<'a> {
                 // Dropping the answer ends the run, as a broken pipe ends any program.
                 return Ok(Outcome {
                     lock,
+                    built: None,
                     result: Ok(Value::Null),
                     report: None,
                 });
@@ -172,9 +209,17 @@ impl<'a> Client<'a> {
         let result = result.ok_or_else(ended_early)?;
         Ok(Outcome {
             lock,
+            built: None,
             result,
             report,
         })
+    }
+}
+
+fn prepared(frame: Frame) -> Result<(), Frame> {
+    match frame {
+        Frame::Result { .. } => Ok(()),
+        other => Err(other),
     }
 }
 

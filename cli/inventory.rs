@@ -15,14 +15,15 @@ use pyrun_runner::warm::Warm;
 use pyrun_store::{DirStore, Store, catalog};
 use serde::Serialize;
 
-use crate::settings::Place;
+use crate::depot::Depot;
 
 pub use sweep::{Limits, Swept};
 pub use verify::Verdict;
 
 /// A store and the runner's folder beside it.
 pub struct Inventory {
-    store: Arc<DirStore>,
+    store: Arc<dyn Store>,
+    folder: Option<DirStore>,
     warm: Warm,
     scratch: PathBuf,
 }
@@ -53,13 +54,14 @@ pub struct Row {
 }
 
 impl Inventory {
-    /// An inventory of what lies in a place.
-    pub fn open(place: &Place) -> Result<Self, Fault> {
-        Ok(Self {
-            store: DirStore::open(&place.store)?.into(),
-            warm: Warm::open(&place.cache),
-            scratch: place.cache.join("scratch"),
-        })
+    /// An inventory of what lies in a depot.
+    pub fn of(depot: Depot) -> Self {
+        Self {
+            store: depot.store,
+            folder: depot.folder,
+            warm: depot.warm,
+            scratch: depot.scratch,
+        }
     }
 
     /// Every bundle, by hash.

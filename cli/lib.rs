@@ -12,10 +12,12 @@ mod client;
 mod cloud;
 mod commands;
 mod console;
+mod depot;
 mod destination;
 mod inputs;
 mod interrupt;
 mod inventory;
+mod remote;
 mod report;
 mod session;
 mod settings;
@@ -97,6 +99,7 @@ async fn dispatch(command: Command, console: &Console) -> Result<ExitCode, Fault
         Command::Destroy(args) => commands::destroy::run(args, console).await,
         #[cfg(feature = "aws")]
         Command::Doctor(args) => commands::doctor::run(args, console).await,
+        Command::Use(args) => commands::choose::run(&args, console),
         Command::Completions(args) => Ok(commands::completions::run(&args, console)),
         Command::Finish(args) => commands::finish::run(args).await,
     }

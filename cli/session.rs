@@ -1,96 +1,124 @@
-//! What a command works with: settings, an interpreter, a way to the builder and the runner.
+//! What a command works with: settings, a Python, a way to the builder and the runner.
 //!
-//! In: arguments and what the input says of itself. Out: a [`Session`]. Never: touches the network.
+//! In: arguments and what the input says of itself. Out: a [`Session`], on this machine or on a
+//! remote. Never: touches the network for a session on this machine with its store in a folder.
 
-use std::sync::Arc;
+mod local;
 
-use pep440_rs::VersionSpecifiers;
-use pyrun_builder::Builder;
-use pyrun_builder::index::{Client as Index, ClientOptions};
-use pyrun_core::protocol::{BuildRequest, Freshness, Goal, PROTOCOL};
-use pyrun_core::{Fault, LockHash, Request};
-use pyrun_runner::interpreter::{
-    self, Environment, Interpreter, PythonRequest, Wanted as WantedPython,
-};
-use pyrun_runner::{Runner, Surroundings};
-use pyrun_store::{DirStore, Store};
+use pyrun_core::protocol::{BuildRequest, Freshness, Goal, Limits, PROTOCOL};
+use pyrun_core::{Code, Fault, LockHash, Request, Target};
+use pyrun_runner::Surroundings;
+use pyrun_runner::interpreter::PythonRequest;
+use pyrun_runner::warm::Warm;
 
 use crate::args::{PlaceArgs, ResolveArgs};
-use crate::background;
-use crate::client::Client;
+use crate::client::{Built, Client, Outcome};
 use crate::console::Console;
 use crate::inputs::{Requirements, Wanted};
 use crate::interrupt::Interrupt;
-use crate::settings::{FileSettings, Place, Resolving, ScriptSettings};
-use crate::transport::Local;
+use crate::remote::Lambda;
+use crate::remote::budget::{Affordable, Budget};
+use crate::remote::locks::{Locks, Remembered};
+use crate::remote::python::Wish;
+use crate::settings::{FileSettings, Place, Remote, Resolving, ScriptSettings, refuse_store};
+use crate::transport::Transport;
+
+use local::Here;
+
+/// How long a command waits to leave something to be done behind it.
+const PARTING: std::time::Duration = std::time::Duration::from_secs(2);
 
 /// What a command works with.
 pub struct Session {
-    /// Where things are kept.
-    pub place: Place,
-    /// The interpreter that bundles are for.
-    pub interpreter: Interpreter,
-    store: Arc<dyn Store>,
+    side: Side,
     resolving: Resolving,
-    transport: Local,
     interrupt: Interrupt,
+}
+
+/// Where the builder and the runner are.
+enum Side {
+    /// In this process.
+    Here(Box<Here>),
+    /// In two functions.
+    Remote(Lambda),
 }
 
 impl Session {
     /// Opens a session for one input.
-    pub fn open(
+    pub async fn open(
         place: &PlaceArgs,
         resolve: &ResolveArgs,
         file: &FileSettings,
         wanted: &Wanted,
         surroundings: Surroundings,
     ) -> Result<Self, Fault> {
-        let place = Place::resolve(place, file)?;
         let script = match wanted {
             Wanted::Requirements(found) => found.settings.clone(),
             Wanted::Lock(_) => ScriptSettings::default(),
         };
         let resolving = Resolving::resolve(resolve, &script, file)?;
-        let interpreter = interpreter(&place, &resolving, wanted)?;
         let interrupt = Interrupt::listen()?;
-        let store: Arc<dyn Store> = Arc::new(DirStore::open(&place.store)?);
-        let index = Index::new(ClientOptions {
-            offline: resolving.offline,
-            refresh: resolving.freshness == Freshness::Upgrade,
-            ..ClientOptions::new(resolving.options.indexes.clone(), place.cache.join("index"))
-        })?;
-        let builder = Builder::new(Arc::clone(&store), index, place.cache.join("scratch"));
-        let runner = Runner::new(Arc::clone(&store), &place.cache, interpreter.clone());
-        let transport = Local::new(
-            builder,
-            runner,
-            interpreter.clone(),
-            surroundings,
-            interrupt.channel(),
-        );
+        let python = python(&resolving, wanted)?;
+        let wish = Wish {
+            request: python.as_ref(),
+            requires_python: match wanted {
+                Wanted::Requirements(found) => found.requires_python.as_ref(),
+                Wanted::Lock(_) => None,
+            },
+        };
+        let side = if let Some(remote) = Remote::choose(place.on.as_deref(), file)? {
+            refuse_store(place, &remote.name)?;
+            if resolving.offline {
+                return Err(not_offline(&remote.name));
+            }
+            let cache = Place::cache(place, file)?;
+            let opening = Lambda::open(&remote, &cache, &wish, interrupt.clone());
+            let mut stop = interrupt.clone();
+            Side::Remote(tokio::select! {
+                // Boxed: what the SDK keeps between two steps is large.
+                opened = Box::pin(opening) => opened?,
+                () = stop.wait() => return Err(crate::interrupt::fault()),
+            })
+        } else {
+            let place = Place::resolve(place, file)?;
+            let here = Here::open(place, &resolving, &wish, surroundings, &interrupt).await?;
+            Side::Here(Box::new(here))
+        };
         Ok(Self {
-            place,
-            interpreter,
-            store,
+            side,
             resolving,
-            transport,
             interrupt,
         })
     }
 
     /// A client that speaks to this session's builder and runner.
     pub fn client<'a>(&'a self, console: &'a Console) -> Client<'a> {
-        Client::new(&self.transport, console, self.interrupt.clone())
+        let transport: &dyn Transport = match &self.side {
+            Side::Here(here) => &here.transport,
+            Side::Remote(lambda) => lambda,
+        };
+        Client::new(transport, console, self.interrupt.clone())
     }
 
-    /// Leaves a bundle's bytecode to be compiled behind this command, if it is not compiled yet.
-    pub async fn finish_behind(&self, lock: &LockHash) {
-        background::start(&self.place, &*self.store, lock, &self.interpreter).await;
+    /// The functions, where the builder and the runner are that.
+    pub fn lambda(&self) -> Option<&Lambda> {
+        match &self.side {
+            Side::Here(_) => None,
+            Side::Remote(lambda) => Some(lambda),
+        }
+    }
+
+    /// What bundles are built for.
+    pub fn target(&self) -> &Target {
+        match &self.side {
+            Side::Here(here) => &here.interpreter.target,
+            Side::Remote(lambda) => lambda.target(),
+        }
     }
 
     /// The question to the builder.
     pub fn build_request(&self, wanted: &Wanted, goal: Goal) -> Result<BuildRequest, Fault> {
-        let target = &self.interpreter.target;
+        let target = self.target();
         let (found, pylock) = match wanted {
             Wanted::Requirements(found) => (found.clone(), None),
             Wanted::Lock(file) => (Requirements::default(), Some(file.lock(target)?.to_toml())),
@@ -109,31 +137,98 @@ impl Session {
             doubt: false,
         })
     }
+
+    /// The lock that answers a question, where that is known without asking the builder.
+    pub fn known_lock(&self, wanted: &Wanted, request: &BuildRequest) -> Option<LockHash> {
+        let lambda = self.lambda()?;
+        match wanted {
+            Wanted::Lock(file) => Some(file.lock(self.target()).ok()?.hash()),
+            Wanted::Requirements(_) if request.freshness == Freshness::Upgrade => None,
+            Wanted::Requirements(_) => {
+                let remembered = Locks::below(&lambda.home()).recall(&request.request.hash());
+                remembered.map(|remembered| remembered.lock)
+            }
+        }
+    }
+
+    /// Remembers what a builder of a remote answered, for the next run.
+    pub fn remember(&self, request: &BuildRequest, lock: LockHash, bytecode: bool) {
+        if let Some(lambda) = self.lambda()
+            && request.pylock.is_none()
+        {
+            Locks::below(&lambda.home())
+                .remember(&request.request.hash(), Remembered { lock, bytecode });
+        }
+    }
+
+    /// The limits of a run that may cost no more than a budget; a run on this machine costs nothing.
+    pub fn afford(&self, budget: Option<Budget>, limits: Limits) -> Result<Affordable, Fault> {
+        match (self.lambda(), budget) {
+            (Some(lambda), Some(budget)) => {
+                budget.afford(limits, lambda.prices(), lambda.spent(), lambda.longest_ms())
+            }
+            _ => Ok(Affordable {
+                limits,
+                shortened: None,
+            }),
+        }
+    }
+
+    /// Leaves to be done what nobody has to wait for: a bundle's bytecode, if it is not compiled
+    /// yet. Whatever keeps it from being begun, the run itself has gone as it has.
+    pub async fn finish_behind(&self, request: &BuildRequest, outcome: &Outcome) {
+        match &self.side {
+            Side::Here(here) => here.finish_behind(&outcome.lock).await,
+            Side::Remote(lambda) => {
+                // What is kept of uses is for `cache` alone.
+                let _ = Warm::open(&lambda.home()).record_use(&outcome.lock);
+                if let Some(built) = &outcome.built {
+                    self.ask_for_bytecode(lambda, request, built, outcome.result.is_ok())
+                        .await;
+                }
+            }
+        }
+    }
+
+    /// Once for each lock, and only after a run that shows that it is of use.
+    async fn ask_for_bytecode(
+        &self,
+        lambda: &Lambda,
+        request: &BuildRequest,
+        built: &Built,
+        of_use: bool,
+    ) {
+        let known = Locks::below(&lambda.home()).recall(&request.request.hash());
+        let asked = known.is_some_and(|known| known.lock == built.lock && known.bytecode);
+        if asked || !of_use {
+            self.remember(request, built.lock, asked);
+            return;
+        }
+        let aside = BuildRequest {
+            pylock: Some(built.pylock.clone()),
+            freshness: Freshness::Remembered,
+            goal: Goal::Bytecode,
+            ..request.clone()
+        };
+        let sent = tokio::time::timeout(PARTING, Box::pin(lambda.build_aside(aside))).await;
+        self.remember(request, built.lock, matches!(sent, Ok(Ok(()))));
+    }
 }
 
-/// The interpreter that was asked for, on the command line, by the input, or by its lock.
-fn interpreter(
-    place: &Place,
-    resolving: &Resolving,
-    wanted: &Wanted,
-) -> Result<Interpreter, Fault> {
+fn not_offline(remote: &str) -> Fault {
+    Fault::new(
+        Code::USAGE,
+        format!("`--offline` was asked for, and the remote `{remote}` is reached over the network"),
+    )
+    .hint("`--locked` keeps a remote from asking an index; `--on local` stays on this machine")
+}
+
+/// The Python that was asked for, on the command line or by the input's lock.
+fn python(resolving: &Resolving, wanted: &Wanted) -> Result<Option<PythonRequest>, Fault> {
     let locked = match wanted {
         Wanted::Lock(file) => file.python().map(|python| python.minor_text()),
         Wanted::Requirements(_) => None,
     };
     let text = resolving.python.as_ref().or(locked.as_ref());
-    let request = text.map(|text| text.parse::<PythonRequest>()).transpose()?;
-    let bound: Option<&VersionSpecifiers> = match wanted {
-        Wanted::Requirements(found) => found.requires_python.as_ref(),
-        Wanted::Lock(_) => None,
-    };
-    let wanted = WantedPython {
-        request: request.as_ref(),
-        requires_python: bound,
-    };
-    Ok(interpreter::find(
-        &wanted,
-        &Environment::of_process(),
-        &place.cache,
-    )?)
+    Ok(text.map(|text| text.parse()).transpose()?)
 }

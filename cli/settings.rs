@@ -4,7 +4,10 @@
 //! key. Flags win over the environment, that over the script's own `[tool.pyrun]`, that over
 //! `pyrun.toml`, that over the defaults. Never: touches an index or a store.
 
+mod edit;
 mod file;
+mod place;
+pub mod remote;
 pub mod units;
 
 use std::path::{Path, PathBuf};
@@ -13,62 +16,25 @@ use pyrun_core::protocol::Freshness;
 use pyrun_core::request::{Prerelease, Resolution, without_credentials};
 use pyrun_core::{Code, Fault, ResolveOptions};
 
-use crate::args::{self, PlaceArgs, ResolveArgs};
+use crate::args::{self, ResolveArgs};
 
-pub use file::FileSettings;
+pub use edit::set_use;
+pub use file::{FileSettings, user_path};
+pub use place::{Place, StoreAt, refuse_store};
+pub use remote::Remote;
 
-/// Where things are kept.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Place {
-    /// Locks, wheels and bundles.
-    pub store: PathBuf,
-    /// What can be made again: index pages, unpacked bundles, what is known of interpreters.
-    pub cache: PathBuf,
-}
-
-impl Place {
-    /// Decides where things are kept.
-    pub fn resolve(args: &PlaceArgs, file: &FileSettings) -> Result<Self, Fault> {
-        let cache = match args.cache_dir.clone().or_else(|| file.cache_dir.clone()) {
-            Some(folder) => absolute(&folder)?,
-            None => default_cache()?,
-        };
-        let store = match args.store.as_ref().or(file.store.as_ref()) {
-            Some(text) if text.contains("://") => {
-                return Err(Fault::new(
-                    Code::CONFIG_INVALID,
-                    format!("the store `{text}` is not a folder, and this version keeps its store in a folder"),
-                )
-                .hint("name a folder with `--store DIR` or PYRUN_STORE"));
-            }
-            Some(folder) => absolute(Path::new(folder))?,
-            None => cache.join("store"),
-        };
-        Ok(Self { store, cache })
+/// Writes a file whole or not at all, and the folders above it.
+pub fn write_whole(path: &Path, content: &[u8]) -> std::io::Result<()> {
+    if let Some(folder) = path.parent() {
+        fs_err::create_dir_all(folder)?;
     }
-}
-
-fn absolute(folder: &Path) -> Result<PathBuf, Fault> {
-    std::path::absolute(folder).map_err(|error| {
-        Fault::new(
-            Code::CONFIG_INVALID,
-            format!("`{}` is not a folder's name: {error}", folder.display()),
-        )
+    let mut name = path.as_os_str().to_owned();
+    name.push(format!(".{}", std::process::id()));
+    let beside = PathBuf::from(name);
+    fs_err::write(&beside, content)?;
+    fs_err::rename(&beside, path).inspect_err(|_| {
+        let _ = fs_err::remove_file(&beside);
     })
-}
-
-fn default_cache() -> Result<PathBuf, Fault> {
-    use etcetera::base_strategy::{BaseStrategy, choose_base_strategy};
-
-    choose_base_strategy()
-        .map(|strategy| strategy.cache_dir().join("pyrun"))
-        .map_err(|_| {
-            Fault::new(
-                Code::CONFIG_INVALID,
-                "there is no home folder to keep the cache in",
-            )
-            .hint("name one with `--cache-dir DIR` or PYRUN_CACHE_DIR")
-        })
 }
 
 /// What a script says of how its requirements are resolved.
@@ -233,22 +199,5 @@ mod tests {
         let fault = Resolving::resolve(&args, &ScriptSettings::default(), &FileSettings::default())
             .expect_err("no scheme");
         assert_eq!(fault.code, Code::CONFIG_INVALID);
-    }
-
-    #[test]
-    fn the_store_lies_in_the_cache_unless_it_is_named() {
-        let mut args = PlaceArgs {
-            cache_dir: Some("/c".into()),
-            ..PlaceArgs::default()
-        };
-        let place = |args: &PlaceArgs| Place::resolve(args, &FileSettings::default());
-        assert_eq!(place(&args).map(|place| place.store), Ok("/c/store".into()));
-        args.store = Some("/s".to_owned());
-        assert_eq!(place(&args).map(|place| place.store), Ok("/s".into()));
-        args.store = Some("s3://bucket/prefix".to_owned());
-        assert_eq!(
-            place(&args).map_err(|fault| fault.code),
-            Err(Code::CONFIG_INVALID)
-        );
     }
 }

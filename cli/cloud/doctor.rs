@@ -11,7 +11,7 @@ use pyrun_aws::stack::{Answered, Bucket, Outputs, StackClient, ping};
 use pyrun_core::Fault;
 use pyrun_core::protocol::PROTOCOL;
 use pyrun_runner::interpreter::{self, Environment};
-use pyrun_store::{Body, DirStore, Store, catalog};
+use pyrun_store::{Body, catalog};
 use serde::Serialize;
 
 use crate::args::deploy::{AccountArgs, DoctorArgs};
@@ -101,11 +101,11 @@ fn python(place: &Place) -> Check {
 }
 
 async fn local_store(place: &Place) -> Result<String, Fault> {
-    let store = DirStore::open(&place.store)?;
+    let store = crate::depot::store(&place.store).await?;
     let key = catalog::request(&pyrun_core::Sha256::of(b"is this store writable?"));
     store.put(&key, Body::from(b"{}".to_vec())).await?;
     store.delete(&key).await?;
-    Ok(format!("{} can be written", place.store.display()))
+    Ok(format!("{} can be written", place.store))
 }
 
 /// Each check stands on the one before: without credentials nothing else can be found out.

@@ -11,8 +11,10 @@ use crate::args::{
     SortColumn,
 };
 use crate::console::{Align, Console, Table, Tone, words};
+use crate::depot::Depot;
 use crate::inventory::{Inventory, Limits, Row, Swept, Verdict};
-use crate::settings::{FileSettings, Place, units};
+use crate::remote;
+use crate::settings::{FileSettings, Place, Remote, refuse_store, units};
 
 /// Looks at what is kept, or cleans it up.
 pub async fn run(command: CacheCommand, console: &Console) -> Result<ExitCode, Fault> {
@@ -23,22 +25,30 @@ pub async fn run(command: CacheCommand, console: &Console) -> Result<ExitCode, F
         CacheCommand::Gc(args) => gc(&args, console).await,
         CacheCommand::Verify(args) => verify(&args, console).await,
         CacheCommand::Dir(args) => {
-            console.out_line(&place(&args)?.cache.display().to_string());
+            console.out_line(&depot(&args).await?.shown);
             Ok(ExitCode::SUCCESS)
         }
     }
 }
 
-fn place(args: &PlaceArgs) -> Result<Place, Fault> {
-    Place::resolve(args, &FileSettings::find(&super::here()?)?)
+/// What is looked at: this machine's store, or the remote's that is in use.
+async fn depot(args: &PlaceArgs) -> Result<Depot, Fault> {
+    let file = FileSettings::find(&super::here()?)?;
+    match Remote::choose(args.on.as_deref(), &file)? {
+        Some(remote) => {
+            refuse_store(args, &remote.name)?;
+            remote::depot(&remote, &Place::cache(args, &file)?).await
+        }
+        None => Depot::here(&Place::resolve(args, &file)?).await,
+    }
 }
 
-fn inventory(args: &PlaceArgs) -> Result<Inventory, Fault> {
-    Inventory::open(&place(args)?)
+async fn inventory(args: &PlaceArgs) -> Result<Inventory, Fault> {
+    Ok(Inventory::of(depot(args).await?))
 }
 
 async fn ls(args: &CacheLsArgs, console: &Console) -> Result<ExitCode, Fault> {
-    let mut rows = inventory(&args.place)?.rows().await?;
+    let mut rows = inventory(&args.place).await?.rows().await?;
     sort(&mut rows, args.sort);
     if args.reverse {
         rows.reverse();
@@ -123,7 +133,7 @@ fn summary(packages: &[String]) -> String {
 }
 
 async fn info(args: &CacheOneArgs, console: &Console) -> Result<ExitCode, Fault> {
-    let inventory = inventory(&args.place)?;
+    let inventory = inventory(&args.place).await?;
     let hash = inventory.find(&args.hash).await?;
     let (row, record) = inventory.one(&hash).await?;
     if console.is_json() {
@@ -191,7 +201,7 @@ async fn info(args: &CacheOneArgs, console: &Console) -> Result<ExitCode, Fault>
 }
 
 async fn rm(args: &CacheRmArgs, console: &Console) -> Result<ExitCode, Fault> {
-    let inventory = inventory(&args.place)?;
+    let inventory = inventory(&args.place).await?;
     let swept = if args.all {
         inventory.remove_all().await?
     } else {
@@ -231,7 +241,13 @@ async fn gc(args: &CacheGcArgs, console: &Console) -> Result<ExitCode, Fault> {
         max_size: args.max_size.as_deref().map(units::size).transpose()?,
         dry_run: args.dry_run,
     };
-    let swept = inventory(&args.place)?.sweep(limits).await?;
+    let depot = depot(&args.place).await?;
+    if depot.is_shared {
+        console.remark(
+            "of uses, only those from this machine are known; what others need is built again",
+        );
+    }
+    let swept = Inventory::of(depot).sweep(limits).await?;
     let verb = if args.dry_run {
         "Would remove"
     } else {
@@ -265,7 +281,7 @@ fn show_swept(swept: &Swept, verb: &str, console: &Console) {
 }
 
 async fn verify(args: &CacheVerifyArgs, console: &Console) -> Result<ExitCode, Fault> {
-    let inventory = inventory(&args.place)?;
+    let inventory = inventory(&args.place).await?;
     let mut hashes = Vec::new();
     for prefix in &args.hashes {
         hashes.push(inventory.find(prefix).await?);

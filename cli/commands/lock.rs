@@ -36,7 +36,8 @@ pub async fn run(args: LockArgs, console: &Console) -> Result<ExitCode, Fault> {
         &file,
         &input.wanted,
         Surroundings::function(),
-    )?;
+    )
+    .await?;
     let built = session
         .client(console)
         .build(session.build_request(&input.wanted, Goal::Lock)?)

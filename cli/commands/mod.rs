@@ -1,6 +1,7 @@
 //! One file a verb: settings, then the client, then the console. No business here.
 
 pub mod cache;
+pub mod choose;
 pub mod completions;
 #[cfg(feature = "aws")]
 pub mod deploy;

@@ -1,5 +1,6 @@
 //! `pyrun run`.
 
+use std::cell::Cell;
 use std::path::Path;
 use std::process::ExitCode;
 
@@ -13,6 +14,7 @@ use crate::console::{Console, Output, value_text};
 use crate::destination::Destination;
 use crate::inputs::script::{self, Call};
 use crate::inputs::{Pylock, Wanted};
+use crate::remote::budget::Budget;
 use crate::session::Session;
 use crate::settings::{FileSettings, units};
 
@@ -23,6 +25,12 @@ pub async fn run(args: RunArgs, console: &Console) -> Result<ExitCode, Fault> {
     let limits = limits(&args, &call, &file)?;
     let written_to = args.output.as_deref().map(Destination::check);
     let written_to = written_to.transpose()?;
+    let budget = args
+        .max_cost
+        .as_deref()
+        .filter(|text| !text.is_empty())
+        .map(Budget::parse)
+        .transpose()?;
     let wanted = match &args.lock {
         Some(path) => Wanted::Lock(Pylock::read(&path.to_string_lossy())?),
         None => Wanted::Requirements(call.requirements.clone()),
@@ -38,21 +46,53 @@ pub async fn run(args: RunArgs, console: &Console) -> Result<ExitCode, Fault> {
             ),
         ),
     };
-    let session = Session::open(&args.place, &args.resolve, &file, &wanted, surroundings)?;
+    let session = Session::open(&args.place, &args.resolve, &file, &wanted, surroundings).await?;
+    if output == Output::Program && session.lambda().is_some() {
+        warn_of_stdin(console);
+    }
     let build = session.build_request(&wanted, Goal::Bundle)?;
-    let outcome = session
+    let known = session.known_lock(&wanted, &build);
+    let shortened = Cell::new(None);
+    let mut outcome = session
         .client(console)
-        .run(build, output, |lock| RunRequest {
-            protocol: PROTOCOL,
-            lock,
-            script: call.script.clone(),
-            entry: call.entry.clone(),
-            limits: limits.clone(),
-            env: std::collections::BTreeMap::new(),
+        .run(build.clone(), known, output, |lock| {
+            let affordable = session.afford(budget, limits.clone())?;
+            shortened.set(affordable.shortened);
+            if let (Some(budget), Some(run_ms)) = (budget, affordable.shortened) {
+                console.say(&budget.words(run_ms));
+            }
+            Ok(RunRequest {
+                protocol: PROTOCOL,
+                lock,
+                script: call.script.clone(),
+                entry: call.entry.clone(),
+                limits: affordable.limits,
+                env: std::collections::BTreeMap::new(),
+            })
         })
         .await?;
-    session.finish_behind(&outcome.lock).await;
-    show(&outcome, written_to.as_ref(), output, console)
+    if let (Some(budget), Some(run_ms), Err(fault)) = (budget, shortened.get(), &outcome.result)
+        && fault.code == Code::RUN_TIMEOUT
+    {
+        outcome.result = Err(budget.ended(run_ms));
+    }
+    let status = show(&outcome, written_to.as_ref(), output, console)?;
+    session.finish_behind(&build, &outcome).await;
+    Ok(status)
+}
+
+/// A program's standard input stays where it is.
+fn warn_of_stdin(console: &Console) {
+    use std::io::IsTerminal as _;
+    use std::os::unix::fs::FileTypeExt as _;
+
+    let stdin = std::io::stdin();
+    let is_null = fs_err::metadata("/dev/stdin")
+        .is_ok_and(|meta| meta.file_type().is_char_device() && !stdin.is_terminal());
+    if !is_null {
+        console
+            .remark("a program on a remote has no standard input, and none of this folder's files");
+    }
 }
 
 /// A program's streams are pyrun's own, bytes and terminal, unless frames are asked for.
@@ -80,7 +120,7 @@ fn limits(args: &RunArgs, call: &Call, file: &FileSettings) -> Result<Limits, Fa
         memory_bytes: own(&args.memory, &memory)?
             .or(call.memory_bytes)
             .or(own(&file.memory, &memory)?),
-        result_bytes: None,
+        ..Limits::default()
     })
 }
 

@@ -141,13 +141,18 @@ impl Console {
                 ..
             } => self.log(*stream, text, *newline, output),
             Frame::Yield { value } => self.out_line(&value_text(value)),
+            Frame::Hello { version, .. }
+                if self.level >= Level::Verbose && version != env!("CARGO_PKG_VERSION") =>
+            {
+                self.remark(&format!("pyrun {version} answers"));
+            }
             _ => {}
         }
     }
 
     fn event(&self, event: &Event) {
         match event {
-            Event::Warning { message } => self.note(Tone::Warn, "warning", message),
+            Event::Warning { message } => self.warn(message),
             Event::Finished {
                 phase,
                 micros,
@@ -195,6 +200,9 @@ impl Console {
             self.note(Tone::Dim, "note", note);
         }
         if self.level < Level::Verbose {
+            if let Some(cost) = &report.cost {
+                self.say(&words::cost(cost));
+            }
             return;
         }
         let mut parts: Vec<String> = report
@@ -215,6 +223,9 @@ impl Console {
             _ => "nothing ran",
         };
         self.say(&format!("{start}: {}", parts.join(", ")));
+        if let Some(cost) = &report.cost {
+            self.say(&words::cost_in_full(cost));
+        }
     }
 
     /// Shows the result of a function on standard output.
@@ -252,6 +263,16 @@ impl Console {
                 &format!("{}\n", self.paint.tone(Tone::Dim, line)),
             );
         }
+    }
+
+    /// Says what stops nothing but should be known.
+    pub fn warn(&self, text: &str) {
+        self.note(Tone::Warn, "warning", text);
+    }
+
+    /// Says what may be of interest.
+    pub fn remark(&self, text: &str) {
+        self.note(Tone::Dim, "note", text);
     }
 
     fn note(&self, tone: Tone, word: &str, text: &str) {

@@ -7,7 +7,7 @@ use std::io;
 
 use pyrun_core::Phase;
 
-use super::{Console, Level, Paint, Table, Tone, write_all};
+use super::{Console, Level, Paint, Table, write_all};
 
 impl Console {
     /// The paint for standard error.
@@ -26,11 +26,6 @@ impl Console {
     /// A table on standard error, unless quiet.
     pub fn show(&self, table: &Table) {
         self.tell(table.render(self.paint).trim_end());
-    }
-
-    /// Warns of something, unless quiet.
-    pub fn warn(&self, text: &str) {
-        self.note(Tone::Warn, "warning", text);
     }
 
     /// Asks something: the answer stands behind it on the same line.

@@ -1,6 +1,7 @@
 //! Numbers as people read them.
 
 use pyrun_core::Phase;
+use pyrun_core::protocol::Cost;
 
 /// A duration from microseconds: `340µs`, `12ms`, `1.2s`, `2m 05s`.
 pub fn duration(micros: u64) -> String {
@@ -26,6 +27,38 @@ pub fn bytes(count: u64) -> String {
         unit += 1;
     }
     format!("{scaled:.1} {}", UNITS[unit])
+}
+
+/// An amount of money, in as many digits as it takes to tell: `$0.0000034`, `$1.20`.
+pub fn money(usd: f64) -> String {
+    match usd {
+        0.1.. => format!("${usd:.2}"),
+        0.001.. => format!("${usd:.4}"),
+        _ => format!("${usd:.7}"),
+    }
+}
+
+/// What a remote run cost, in short.
+pub fn cost(cost: &Cost) -> String {
+    format!(
+        "{} billed, {:.2} GB-s, about {}",
+        duration(cost.billed_ms.saturating_mul(1000)),
+        cost.gb_seconds,
+        money(cost.usd)
+    )
+}
+
+/// What a remote run cost, in full.
+pub fn cost_in_full(of: &Cost) -> String {
+    format!(
+        "{} by the list prices of {}: {} of {} MB, {}, {} of answers",
+        cost(of),
+        of.prices,
+        duration(of.billed_ms.saturating_mul(1000)),
+        grouped(of.memory_mb),
+        count(of.requests, "call"),
+        bytes(of.bytes),
+    )
 }
 
 /// A count with its noun: `1 package`, `1,832 files`.
@@ -126,6 +159,23 @@ mod tests {
     #[test]
     fn no_text_commands_the_terminal() {
         assert_eq!(plain("a\x1b[2Jb\r\u{9b}c\td\n"), "a�[2Jb��c\td\n");
+    }
+
+    #[test]
+    fn money_reads_well() {
+        let shown: Vec<_> = [0.0, 0.000_003_4, 0.0123, 1.234].map(money).into();
+        assert_eq!(shown, ["$0.0000000", "$0.0000034", "$0.0123", "$1.23"]);
+        let run = Cost {
+            billed_ms: 412,
+            memory_mb: 2048,
+            gb_seconds: 0.824,
+            requests: 2,
+            bytes: 1200,
+            usd: 0.000_014_1,
+            prices: "2025-08-01".to_owned(),
+        };
+        assert_eq!(cost(&run), "412ms billed, 0.82 GB-s, about $0.0000141");
+        assert!(cost_in_full(&run).ends_with("412ms of 2,048 MB, 2 calls, 1.2 kB of answers"));
     }
 
     #[test]

@@ -5,7 +5,7 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use pyrun_core::{Code, Fault, Lock, LockHash};
 use pyrun_runner::warm::Removal;
-use pyrun_store::{Key, Store as _, catalog};
+use pyrun_store::{Key, catalog};
 use serde::Serialize;
 
 use super::{Inventory, Row, bundle_hash, record_hash};
@@ -125,7 +125,9 @@ impl Inventory {
         }
         self.remove_locks(&stay, limits, &mut swept).await?;
         if !limits.dry_run {
-            self.store.sweep().await?;
+            if let Some(folder) = &self.folder {
+                folder.sweep().await?;
+            }
             self.warm.sweep()?;
         }
         self.remove_scratch(limits.dry_run, &mut swept)?;

@@ -2,7 +2,7 @@
 
 use pyrun_builder::{bytecode, splice};
 use pyrun_core::{BundleRecord, Code, Fault, LockHash, Sha256};
-use pyrun_store::{Store as _, catalog};
+use pyrun_store::catalog;
 
 use super::Inventory;
 

@@ -1,10 +1,13 @@
-//! `pyrun.toml`: settings for a folder and all below it.
+//! `pyrun.toml`: settings for a folder and all below it, and the user's own for all else.
 
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 use pyrun_core::request::{Prerelease, Resolution};
 use pyrun_core::{Code, Fault};
 use serde::Deserialize;
+
+use super::remote::{LOCAL, RemoteTable};
 
 /// What `pyrun.toml` may say; each key is spelled as the flag is.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize)]
@@ -32,23 +35,83 @@ pub struct FileSettings {
     pub timeout: Option<String>,
     /// `--memory`
     pub memory: Option<String>,
+    /// `--on`
+    #[serde(rename = "use")]
+    pub remote: Option<String>,
+    /// Which file says so.
+    #[serde(skip)]
+    pub remote_from: Option<PathBuf>,
+    /// The remotes that are set up, by name.
+    pub on: BTreeMap<String, RemoteTable>,
 }
 
 /// The file's name.
 pub const NAME: &str = "pyrun.toml";
 
+/// The user's own settings file; `None` where there is no home.
+pub fn user_path() -> Option<PathBuf> {
+    use etcetera::base_strategy::{BaseStrategy, choose_base_strategy};
+
+    let strategy = choose_base_strategy().ok()?;
+    Some(strategy.config_dir().join("pyrun").join(NAME))
+}
+
 impl FileSettings {
-    /// Reads the nearest `pyrun.toml` in `folder` or above it; none is no error.
+    /// Reads the nearest `pyrun.toml` in `folder` or above it, and behind it the user's own; that
+    /// there is none is no error.
     pub fn find(folder: &Path) -> Result<Self, Fault> {
+        let project = Self::nearest(folder)?;
+        let user = user_path().map(|path| Self::read(&path)).transpose()?;
+        Ok(project
+            .unwrap_or_default()
+            .or(user.flatten().unwrap_or_default()))
+    }
+
+    fn nearest(folder: &Path) -> Result<Option<Self>, Fault> {
         for folder in folder.ancestors() {
-            let path = folder.join(NAME);
-            match fs_err::read_to_string(&path) {
-                Ok(text) => return Self::parse(&path, &text),
-                Err(error) if error.kind() == std::io::ErrorKind::NotFound => {}
-                Err(error) => return Err(Fault::new(Code::CONFIG_INVALID, error.to_string())),
+            if let Some(settings) = Self::read(&folder.join(NAME))? {
+                return Ok(Some(settings));
             }
         }
-        Ok(Self::default())
+        Ok(None)
+    }
+
+    fn read(path: &Path) -> Result<Option<Self>, Fault> {
+        match fs_err::read_to_string(path) {
+            Ok(text) => Self::parse(path, &text).map(Some),
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(None),
+            Err(error) => Err(Fault::new(Code::CONFIG_INVALID, error.to_string())),
+        }
+    }
+
+    /// These settings, and those of `other` where these say nothing.
+    fn or(self, other: Self) -> Self {
+        let mut on = other.on;
+        on.extend(self.on);
+        Self {
+            store: self.store.or(other.store),
+            cache_dir: self.cache_dir.or(other.cache_dir),
+            python_version: self.python_version.or(other.python_version),
+            index_url: self.index_url.or(other.index_url),
+            extra_index_url: if self.extra_index_url.is_empty() {
+                other.extra_index_url
+            } else {
+                self.extra_index_url
+            },
+            exclude_newer: self.exclude_newer.or(other.exclude_newer),
+            prerelease: self.prerelease.or(other.prerelease),
+            resolution: self.resolution.or(other.resolution),
+            offline: self.offline.or(other.offline),
+            timeout: self.timeout.or(other.timeout),
+            memory: self.memory.or(other.memory),
+            remote_from: if self.remote.is_some() {
+                self.remote_from
+            } else {
+                other.remote_from
+            },
+            remote: self.remote.or(other.remote),
+            on,
+        }
     }
 
     fn parse(path: &Path, text: &str) -> Result<Self, Fault> {
@@ -65,6 +128,17 @@ impl FileSettings {
                 ),
             )
         })?;
+        if settings.on.contains_key(LOCAL) {
+            return Err(Fault::new(
+                Code::CONFIG_INVALID,
+                format!(
+                    "`{}` sets up a remote `{LOCAL}`, which is this machine's name",
+                    path.display()
+                ),
+            )
+            .hint("give the remote another name"));
+        }
+        settings.remote_from = Some(path.to_owned()).filter(|_| settings.remote.is_some());
         // A path in the file is meant from where the file is.
         let home = path.parent().unwrap_or(Path::new("."));
         settings.cache_dir = settings.cache_dir.map(|folder| home.join(folder));
@@ -93,6 +167,30 @@ mod tests {
         let settings = FileSettings::find(&below).expect("settings");
         assert_eq!(settings.store.as_deref(), root.path().join("kept").to_str());
         assert_eq!(settings.offline, Some(true));
+    }
+
+    #[test]
+    fn the_users_own_file_stands_behind_the_projects() {
+        let read =
+            |path: &str, text: &str| FileSettings::parse(Path::new(path), text).expect("settings");
+        let project = read("/p/pyrun.toml", "timeout = \"1s\"\n[on.a]\nstack = \"p\"\n");
+        let user = read(
+            "/u/pyrun.toml",
+            "use = \"a\"\ntimeout = \"2s\"\nmemory = \"1GB\"\n[on.a]\nstack = \"u\"\n[on.b]\n",
+        );
+        let both = project.or(user);
+        assert_eq!(both.timeout.as_deref(), Some("1s"));
+        assert_eq!(both.memory.as_deref(), Some("1GB"));
+        assert_eq!(both.remote.as_deref(), Some("a"));
+        assert_eq!(both.remote_from, Some("/u/pyrun.toml".into()));
+        assert_eq!(both.on["a"].stack.as_deref(), Some("p"));
+        assert!(both.on.contains_key("b"));
+    }
+
+    #[test]
+    fn this_machine_is_no_remote() {
+        let fault = FileSettings::parse(Path::new("x/pyrun.toml"), "[on.local]\n");
+        assert_eq!(fault.expect_err("refused").code, Code::CONFIG_INVALID);
     }
 
     #[test]

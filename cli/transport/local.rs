@@ -57,7 +57,7 @@ impl Transport for Local {
         })
     }
 
-    fn prepare(&self, lock: LockHash) -> Answer {
+    fn prepare(&self, lock: LockHash, _hold_ms: u64) -> Answer {
         let runner = Arc::clone(&self.runner);
         Answer::new(async move |lines| {
             hello(&lines).await;

@@ -16,8 +16,9 @@ pub trait Transport: Send + Sync {
     /// Asks the builder. The answer ends with `built` or `fault`.
     fn build(&self, request: BuildRequest) -> Answer;
 
-    /// Asks the runner to have a bundle at hand. The answer ends with `result` or `fault`.
-    fn prepare(&self, lock: LockHash) -> Answer;
+    /// Asks the runner to have a bundle at hand. The answer ends with `result` or `fault`, and where
+    /// there are several environments, not before `hold_ms` milliseconds are over.
+    fn prepare(&self, lock: LockHash, hold_ms: u64) -> Answer;
 
     /// Asks the runner. The answer ends with `result` or `fault`, then `report`.
     fn run(&self, request: RunRequest) -> Answer;
@@ -35,7 +36,7 @@ const WAITING_LINES: usize = 256;
 
 impl Answer {
     /// An answer whose lines `task` sends.
-    fn new<F>(answer: impl FnOnce(mpsc::Sender<String>) -> F) -> Self
+    pub fn new<F>(answer: impl FnOnce(mpsc::Sender<String>) -> F) -> Self
     where
         F: Future<Output = ()> + Send + 'static,
     {

@@ -10,9 +10,10 @@ pub mod unpack;
 pub mod warm;
 pub mod worker;
 
+use std::borrow::Cow;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use pyrun_core::protocol::{Frame, PhaseCost, Report, RunRequest, StartKind};
 use pyrun_core::{Code, Event, Events, Fault, LockHash, Phase, Policy};
@@ -144,9 +145,11 @@ impl Runner {
     ) -> Outcome {
         let began = Instant::now();
         let mut stop = interrupt.clone();
+        let whole = request.limits.whole_ms.map(Duration::from_millis);
         let here = tokio::select! {
             here = self.site(&request.lock, frames) => here,
             () = worker::interrupted(&mut stop) => Err(worker::interruption()),
+            () = over(whole) => Err(out_of_time()),
         };
         let here = match here {
             Ok(here) => here,
@@ -156,6 +159,10 @@ impl Runner {
             phase: Phase::Extract,
             micros: micros_since(began),
             bytes: here.site.bytes,
+        };
+        let request = &match within(request, began) {
+            Ok(request) => request,
+            Err(fault) => return failed(fault),
         };
         let worker = match Worker::install(&self.cache.join("runner")) {
             Ok(worker) => worker,
@@ -266,6 +273,37 @@ impl Runner {
     ) -> Result<(), Fault> {
         self.site(lock, frames).await.map(drop)
     }
+}
+
+/// Ends when a time is over, if there is one.
+async fn over(time: Option<Duration>) {
+    match time {
+        Some(time) => tokio::time::sleep(time).await,
+        None => std::future::pending().await,
+    }
+}
+
+/// The request with no more time for Python than is left of the whole.
+fn within(request: &RunRequest, began: Instant) -> Result<Cow<'_, RunRequest>, Fault> {
+    let Some(whole) = request.limits.whole_ms else {
+        return Ok(Cow::Borrowed(request));
+    };
+    let left = whole.saturating_sub(micros_since(began).div_ceil(1000));
+    if left == 0 {
+        return Err(out_of_time());
+    }
+    let mut request = request.clone();
+    let own = request.limits.timeout_ms.unwrap_or(left);
+    request.limits.timeout_ms = Some(own.min(left));
+    Ok(Cow::Owned(request))
+}
+
+fn out_of_time() -> Fault {
+    Fault::new(
+        Code::RUN_TIMEOUT,
+        "the time for the whole call was over before Python started",
+    )
+    .hint("allow more time; the bundle is unpacked faster the next time")
 }
 
 /// An unpacked bundle, and whether this run had to unpack it.

@@ -1,7 +1,7 @@
 //! A runner that is held to a policy.
 
-use pyrun_core::Code;
 use pyrun_core::protocol::{Call, Entry, Limits, PROTOCOL, Script};
+use pyrun_core::{Code, Sha256};
 use pyrun_store::{MemoryStore, catalog};
 
 use super::*;
@@ -135,4 +135,43 @@ async fn a_verdict_is_remembered_for_its_policy_alone() {
     assert_eq!(fault.code, Code::BUNDLE_MISSING);
     scene.put().await;
     scene.prepare(&other).await.expect("let in");
+}
+
+fn timeout(timeout_ms: Option<u64>, whole_ms: Option<u64>, gone: Duration) -> Option<u64> {
+    let request = RunRequest {
+        protocol: PROTOCOL,
+        lock: LockHash(Sha256::of("x")),
+        script: Script {
+            path: "x.py".to_owned(),
+            source: String::new(),
+        },
+        entry: Entry::Program { argv: Vec::new() },
+        limits: Limits {
+            timeout_ms,
+            whole_ms,
+            ..Limits::default()
+        },
+        env: std::collections::BTreeMap::new(),
+    };
+    let began = Instant::now().checked_sub(gone).expect("the clock runs");
+    let within = within(&request, began).expect("time is left");
+    within.limits.timeout_ms
+}
+
+#[test]
+fn python_has_what_is_left_of_the_whole_time() {
+    let gone = Duration::from_secs(10);
+    assert_eq!(timeout(None, None, gone), None);
+    assert_eq!(timeout(Some(7), None, gone), Some(7));
+    assert_eq!(timeout(Some(7), Some(60_000), gone), Some(7));
+    let left = timeout(None, Some(60_000), gone).expect("a limit");
+    assert!((1..=50_000).contains(&left), "{left}");
+    let less = timeout(Some(90_000), Some(60_000), gone).expect("a limit");
+    assert!((1..=50_000).contains(&less), "{less}");
+}
+
+#[tokio::test]
+async fn time_that_is_over_is_over() {
+    over(Some(Duration::ZERO)).await;
+    assert_eq!(out_of_time().code, Code::RUN_TIMEOUT);
 }

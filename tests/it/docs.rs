@@ -51,7 +51,7 @@ fn the_guide_names_every_variable_and_the_help_every_verb() {
         );
     }
     let help = World::new().pyrun(&["--help"]).stdout;
-    for verb in ["run", "lock", "prewarm", "cache", "completions"] {
+    for verb in ["run", "lock", "prewarm", "cache", "use", "completions"] {
         assert!(help.contains(&format!("  {verb}")), "{help}");
     }
     assert!(

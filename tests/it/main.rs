@@ -13,8 +13,12 @@ mod interrupt;
 mod locks;
 mod output;
 mod pypi;
+#[cfg(feature = "aws")]
+mod remote;
 mod run;
 mod scenarios;
+#[cfg(feature = "aws")]
+mod story;
 mod support;
 #[cfg(feature = "aws")]
 mod template;

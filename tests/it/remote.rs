@@ -1,373 +1,323 @@
-//! The same thing on AWS: the real program, the real functions, a real S3 server, a Lambda on the
-//! loopback.
+//! Remotes: the real program, and an endpoint that answers as deployed functions would.
 
-use std::collections::BTreeMap;
+mod cloud;
+
+use std::io::{BufRead as _, BufReader, Read as _};
+use std::process::{Command, Stdio};
 use std::time::Duration;
 
-use pyrun_kit::{
-    Bucket, Function, LambdaServer, Mode, Output, Programs, Role, Seaweed, python,
-};
-use serde_json::Value;
+use pyrun_core::protocol::{Ask, Entry, Frame, Goal, PROTOCOL, Report, Stream};
+use pyrun_core::{Code, Fault};
+use pyrun_kit::calls::{End, Reply};
+use serde_json::{Value, json};
 
-use crate::support::{GREET, World};
-
-/// A bucket, the two functions of one Python, and a command that knows them as `test`.
-struct Cloud {
-    world: World,
-    lambda: LambdaServer,
-    bucket: Bucket,
-    minor: String,
-}
-
-impl Cloud {
-    fn new() -> Self {
-        Self::with(World::new(), |function| function)
-    }
-
-    /// A cloud whose functions are changed by `change` before they are there.
-    fn with(world: World, change: impl Fn(Function) -> Function) -> Self {
-        let seaweed = Seaweed::shared();
-        let bucket = seaweed.bucket();
-        let lambda = LambdaServer::start();
-        lambda.allow_key(&bucket.admin.id);
-        let programs = Programs::build();
-        let minor = minor();
-        for (name, program, keys) in [
-            ("builder", &programs.builder, &bucket.admin),
-            ("runner", &programs.runner, &bucket.runner),
-        ] {
-            let function = Function {
-                memory_mb: 1024,
-                timeout: Duration::from_mins(1),
-                mode: Mode::ExecWrapper {
-                    runtime: format!("python{minor}"),
-                    command: vec!["/var/lang/bin/python3".to_owned(), "bootstrap.py".to_owned()],
-                },
-                role: Role {
-                    access_key: keys.id.clone(),
-                    secret_key: keys.secret.clone(),
-                    session_token: None,
-                },
-                ..Function::new(name, program)
-            };
-            let function = function
-                .env("PYRUN_STORE", format!("s3://{}/team/", bucket.name))
-                .env("PYRUN_POLICY", "")
-                .env("PYRUN_PYTHON", python().to_string_lossy())
-                .env("AWS_ENDPOINT_URL_S3", seaweed.endpoint());
-            lambda.function(change(function));
-        }
-        world.context.write(
-            "pyrun.toml",
-            &format!(
-                "[on.test]\nstore = \"s3://{}/team/\"\nregion = \"{}\"\nbuilder = {{ \"{minor}\" = \"builder\" }}\nrunner = {{ \"{minor}\" = \"runner\" }}\n",
-                bucket.name,
-                LambdaServer::REGION
-            ),
-        );
-        let context = world
-            .context
-            .env("AWS_ACCESS_KEY_ID", &bucket.admin.id)
-            .env("AWS_SECRET_ACCESS_KEY", &bucket.admin.secret)
-            .env("AWS_ENDPOINT_URL_S3", seaweed.endpoint())
-            .env("AWS_ENDPOINT_URL_LAMBDA", lambda.endpoint())
-            .env("AWS_EC2_METADATA_DISABLED", "true")
-            .without_env("PYRUN_STORE");
-        let world = World { context, ..world };
-        Self {
-            world,
-            lambda,
-            bucket,
-            minor,
-        }
-    }
-
-    fn pyrun(&self, arguments: &[&str]) -> Output {
-        self.world.context.run(arguments)
-    }
-
-    fn run(&self, script: &str, words: &[&str]) -> Output {
-        self.world.context.write("script.py", script);
-        let mut arguments = vec!["run", "--on", "test", "script.py"];
-        arguments.extend(words);
-        self.pyrun(&arguments)
-    }
-
-    /// How often the functions were called, by name.
-    fn calls(&self) -> BTreeMap<String, usize> {
-        let mut calls = BTreeMap::new();
-        for call in self.lambda.calls() {
-            *calls.entry(call.function).or_default() += 1;
-        }
-        calls
-    }
-}
-
-/// The tests' Python as major and minor number.
-fn minor() -> String {
-    let output = std::process::Command::new(python())
-        .args(["-c", "import sys; print('%d.%d' % sys.version_info[:2])"])
-        .output()
-        .expect("Python runs");
-    String::from_utf8_lossy(&output.stdout).trim().to_owned()
-}
-
-/// Frames without what differs from run to run: times, sizes of memory, ids, money.
-fn shape(stdout: &str) -> Vec<Value> {
-    stdout
-        .lines()
-        .filter_map(|line| {
-            let mut frame: Value = serde_json::from_str(line).expect("a frame");
-            let object = frame.as_object_mut().expect("an object");
-            for name in ["micros", "peak_memory_bytes", "cost", "notes"] {
-                object.remove(name);
-            }
-            if object.get("state").is_some_and(|state| state == "progress") {
-                return None;
-            }
-            if let Some(phases) = object.get_mut("phases").and_then(Value::as_array_mut) {
-                for phase in phases {
-                    phase.as_object_mut().expect("a phase").remove("micros");
-                }
-            }
-            Some(frame)
-        })
-        .collect()
-}
+use cloud::{Cloud, LOG, answer, described, hello, lock, question};
 
 #[test]
-fn the_whole_story_on_a_remote() {
+fn a_first_run_builds_and_every_later_one_is_a_single_call() {
     let cloud = Cloud::new();
-    cloud.world.context.write("script.py", GREET);
-    let warmed = cloud.pyrun(&["prewarm", "--on", "test", "script.py"]);
-    assert!(warmed.success(), "{warmed:?}");
-    let output = cloud.run(GREET, &["-a", "you"]);
-    assert_eq!(output.stdout, "hello 2.0, you\n", "{output:?}");
-    let cached = cloud.pyrun(&["cache", "ls", "--on", "test", "--format", "json"]);
-    let row: Value = serde_json::from_str(cached.stdout.trim()).expect("one row");
-    assert_eq!(row["packages"][0], "greet 2.0", "{cached:?}");
-    assert_eq!(row["bytecode"], true, "{cached:?}");
-    let local = cloud.pyrun(&["cache", "ls", "--format", "json"]);
-    assert_eq!(local.stdout, "", "nothing was built here: {local:?}");
-}
-
-#[test]
-fn the_second_run_is_one_call_with_the_code_and_a_hash() {
-    let cloud = Cloud::new();
-    let cold = cloud.run(GREET, &[]);
-    assert_eq!(cold.stdout, "hello 2.0, world\n", "{cold:?}");
-    cloud.lambda.clear();
-    cloud.world.index.clear();
-    let warm = cloud.run(GREET, &[]);
-    assert_eq!(warm.stdout, "hello 2.0, world\n", "{warm:?}");
-    let calls = cloud.lambda.calls();
-    let runs: Vec<_> = calls.iter().filter(|call| call.function == "runner").collect();
-    assert_eq!(runs.len(), 1, "{calls:?}");
-    assert!(!runs[0].cold, "the environment was warm: {calls:?}");
-    assert!(runs[0].request_bytes < 2_000, "{calls:?}");
-    assert_eq!(cloud.world.index.requests().len(), 0);
-}
-
-#[test]
-fn frames_are_those_of_a_local_run() {
-    let cloud = Cloud::new();
-    let script = "\
-@requirements({'greet': ''})
-def f(name: str):
-    import sys
-    import greet
-    print('on its way')
-    print('aside', file=sys.stderr)
-    yield greet.greet(name)
-";
-    cloud.world.context.write("script.py", script);
-    let frames = |on: &str| {
-        let output = cloud.pyrun(&["run", "--format", "json", "--on", on, "script.py", "you"]);
-        assert!(output.success(), "{output:?}");
-        shape(&output.stdout)
+    let first = cloud.run(&[]);
+    assert!(first.success(), "{first:?}");
+    assert_eq!(first.stdout, "5\n");
+    assert!(first.stderr.contains("printed"), "{first:?}");
+    assert!(first.stderr.contains("GB-s, about $0.0"), "{first:?}");
+    assert_eq!(
+        cloud.asked(),
+        ["describe r313", "build b313", "run r313", "build b313"]
+    );
+    // The last one is for the bytecode, and nobody waits for it.
+    let calls = cloud.server.calls();
+    assert_eq!(calls[3].headers["x-amz-invocation-type"], "Event");
+    let Ask::Build(aside) = question(&calls[3]) else {
+        panic!("a build")
     };
-    frames("test");
-    frames("local");
-    // Both are warm now.
-    let (remote, local) = (frames("test"), frames("local"));
-    assert_eq!(remote, local);
-}
-
-#[test]
-fn a_failure_reads_the_same_from_afar() {
-    let cloud = Cloud::new();
-    let script = "\
-@requirements({})
-def f(kind: str):
-    if kind == 'raise':
-        raise ValueError('no')
-    import os, time
-    if kind == 'die':
-        os.kill(os.getpid(), 9)
-    time.sleep(60)
-";
-    cloud.world.context.write("script.py", script);
-    for (kind, status) in [("raise", 1), ("die", 1), ("sleep", 124)] {
-        let said = |on: &str| {
-            let output = cloud.pyrun(&["run", "-q", "--timeout", "2s", "--on", on, "script.py", kind]);
-            assert_eq!(output.status, Some(status), "{kind}: {output:?}");
-            assert_eq!(output.stdout, "");
-            cloud.world.context.filter(&output.stderr)
-        };
-        let (remote, local) = (said("test"), said("local"));
-        assert_eq!(remote, local, "{kind}");
+    assert_eq!(aside.goal, Goal::Bytecode);
+    assert!(aside.pylock.is_some(), "the very lock that was built");
+    for _ in 0..2 {
+        assert_eq!(cloud.run(&[]).stdout, "5\n");
     }
-    // The environment that ran them serves the next.
-    assert_eq!(cloud.run(GREET, &[]).stdout, "hello 2.0, world\n");
+    assert_eq!(cloud.asked()[4..], ["run r313", "run r313"]);
+    assert!(cloud.runs().iter().all(|run| run.lock == lock()));
 }
 
 #[test]
-fn output_is_heard_while_the_function_runs() {
-    use std::io::{BufRead as _, BufReader};
-    use std::process::Stdio;
-
+fn json_carries_what_it_cost() {
     let cloud = Cloud::new();
-    let script = "\
-@requirements({})
-def f():
-    import time
-    print('first', flush=True)
-    time.sleep(20)
-";
-    cloud.world.context.write("script.py", script);
+    let output = cloud.run(&["--format", "json"]);
+    let frames: Vec<Value> = output
+        .stdout
+        .lines()
+        .map(|line| serde_json::from_str(line).expect("a frame"))
+        .collect();
+    assert_eq!(frames[0]["type"], "hello");
+    let report = frames.last().expect("frames");
+    assert_eq!(report["type"], "report");
+    // Who it is, the build, the run.
+    assert_eq!(report["cost"]["requests"], 3);
+    assert_eq!(report["cost"]["billed_ms"], 300);
+    assert_eq!(report["cost"]["memory_mb"], 1024);
+    let gb_seconds = report["cost"]["gb_seconds"].as_f64().expect("a number");
+    assert!((gb_seconds - 0.3).abs() < 1e-9, "{report}");
+    assert!(report["cost"]["usd"].as_f64().expect("a number") > 0.0);
+}
+
+#[test]
+fn the_python_is_one_that_the_remote_has() {
+    let cloud = Cloud::with("", |ask, number| {
+        let python = if number == 0 { "3.13.2" } else { "3.12.8" };
+        matches!(ask, Ask::Describe).then(|| answer(&[described(python)]))
+    });
+    let missing = cloud.run(&["--python-version", "3.11"]);
+    assert_eq!(missing.status, Some(3), "{missing:?}");
+    assert!(missing.stderr.contains("it has 3.12, 3.13"), "{missing:?}");
+    assert!(cloud.asked().is_empty(), "no function could fit");
+    // 3.13 may fit, and does not: 3.12 is asked next.
+    cloud.context.write(
+        "script.py",
+        "# /// script\n# requires-python = '>=3.12.7,!=3.13.2'\n# dependencies = []\n# ///\ndef f(a):\n    return a\n",
+    );
+    let output = cloud.pyrun(&["run", "--on", "test", "script.py:f", "-a", "5"]);
+    assert!(output.success(), "{output:?}");
+    assert_eq!(
+        cloud.asked()[..3],
+        ["describe r313", "describe r312", "build b312"]
+    );
+}
+
+#[test]
+fn a_bundle_that_is_gone_is_built_again() {
+    let cloud = Cloud::with("", |ask, number| {
+        let gone = Fault::new(Code::BUNDLE_MISSING, "the bundle is gone");
+        (matches!(ask, Ask::Run(_)) && number == 4)
+            .then(|| answer(&[Frame::Fault(gone), Frame::Report(Report::default())]))
+    });
+    cloud.run(&[]);
+    let output = cloud.run(&[]);
+    assert_eq!(output.stdout, "5\n", "{output:?}");
+    assert_eq!(cloud.asked()[4..], ["run r313", "build b313", "run r313"]);
+}
+
+#[test]
+fn a_run_is_never_repeated_and_says_why() {
+    let cloud = Cloud::with("", |ask, _| {
+        matches!(ask, Ask::Run(_)).then(|| Reply::answer(hello(PROTOCOL).into(), End::Cut, ""))
+    });
+    let output = cloud.run(&[]);
+    assert_eq!(output.status, Some(4), "{output:?}");
+    assert!(output.stderr.contains("remote.cut"), "{output:?}");
+    assert_eq!(cloud.runs().len(), 1);
+}
+
+#[test]
+fn another_protocol_is_answered_with_what_to_do() {
+    let cloud = Cloud::with("", |_, _| Some(Reply::lines(&[hello(PROTOCOL + 1)])));
+    let output = cloud.run(&[]);
+    assert_eq!(output.status, Some(4));
+    assert!(output.stderr.contains("remote.version-skew"), "{output:?}");
+    assert!(output.stderr.contains("update pyrun"), "{output:?}");
+}
+
+#[test]
+fn functions_that_were_deployed_anew_are_asked_again_who_they_are() {
+    let other = Frame::Hello {
+        protocol: PROTOCOL,
+        version: "99.0.0".to_owned(),
+    };
+    let cloud = Cloud::with("", move |ask, number| {
+        (matches!(ask, Ask::Run(_)) && number == 4).then(|| {
+            let result = Frame::Result { value: json!(7) };
+            let report = Frame::Report(Report::default());
+            Reply::lines(&[other.to_line(), result.to_line(), report.to_line()])
+        })
+    });
+    cloud.run(&[]);
+    let told = cloud.run(&["-v"]);
+    assert_eq!(told.stdout, "7\n");
+    assert!(told.stderr.contains("pyrun 99.0.0 answers"), "{told:?}");
+    cloud.run(&[]);
+    assert_eq!(cloud.asked()[4..6], ["run r313", "describe r313"]);
+}
+
+#[test]
+fn money_limits_a_run() {
+    let cloud = Cloud::new();
+    // One second of a gigabyte is 0.0000167 dollars.
+    let too_little = cloud.run(&["--max-cost", "0.0000001"]);
+    assert_eq!(too_little.status, Some(3), "{too_little:?}");
+    assert!(too_little.stderr.contains("run.cost"), "{too_little:?}");
+    assert!(cloud.runs().is_empty());
+    let enough = cloud.run(&["--max-cost", "$0.0001"]);
+    assert!(enough.success(), "{enough:?}");
+    assert!(
+        enough.stderr.contains("the run is stopped then"),
+        "{enough:?}"
+    );
+    let limits = &cloud.runs()[0].limits;
+    let whole = limits.whole_ms.expect("a limit");
+    assert!((4_000..6_000).contains(&whole), "{whole}");
+    assert_eq!(limits.timeout_ms, Some(whole));
+    let plenty = cloud.run(&["--max-cost", "5"]);
+    assert!(plenty.success());
+    assert_eq!(cloud.runs()[1].limits.whole_ms, None);
+}
+
+#[test]
+fn a_run_that_money_ended_says_so() {
+    let cloud = Cloud::with("", |ask, _| {
+        let late = Fault::new(Code::RUN_TIMEOUT, "it took too long");
+        matches!(ask, Ask::Run(_))
+            .then(|| answer(&[Frame::Fault(late), Frame::Report(Report::default())]))
+    });
+    let output = cloud.run(&["--max-cost", "0.0001"]);
+    assert_eq!(output.status, Some(3), "{output:?}");
+    assert!(output.stderr.contains("run.cost"), "{output:?}");
+    let own = cloud.run(&["--max-cost", "0.0001", "--timeout", "10ms"]);
+    assert_eq!(own.status, Some(124), "{own:?}");
+}
+
+#[test]
+fn a_program_runs_too_and_is_told_what_it_lacks() {
+    let cloud = Cloud::new();
+    cloud.context.write(
+        "program.py",
+        "# /// script\n# dependencies = []\n# ///\nprint('x')\n",
+    );
+    let output = cloud.pyrun(&["run", "--on", "test", "program.py", "--word", "5"]);
+    assert!(output.success(), "{output:?}");
+    assert_eq!(output.stdout, "printed\n");
+    assert!(output.stderr.contains("no standard input"), "{output:?}");
+    let Entry::Program { argv } = &cloud.runs()[0].entry else {
+        panic!("a program")
+    };
+    assert_eq!(argv, &["--word", "5"]);
+}
+
+#[test]
+fn ctrl_c_says_that_the_run_goes_on() {
+    let cloud = Cloud::with("", |ask, _| {
+        let log = Frame::Log {
+            stream: Stream::Stdout,
+            micros: 0,
+            text: "begun".to_owned(),
+            newline: true,
+        };
+        let lines = hello(PROTOCOL) + &log.to_line();
+        matches!(ask, Ask::Run(_)).then(|| Reply::answer(lines.into_bytes(), End::Silence, ""))
+    });
     let mut child = cloud
-        .world
         .context
-        .command(["run", "--on", "test", "script.py"])
+        .command([
+            "run",
+            "--on",
+            "test",
+            "--timeout",
+            "90s",
+            "script.py",
+            "-a",
+            "5",
+        ])
+        .stdin(Stdio::null())
         .stdout(Stdio::null())
         .stderr(Stdio::piped())
         .spawn()
-        .expect("it runs");
-    let began = std::time::Instant::now();
-    let lines = BufReader::new(child.stderr.take().expect("a pipe")).lines();
-    let heard = lines.map_while(Result::ok).any(|line| line == "first");
-    assert!(heard, "the line came");
-    assert!(
-        child.try_wait().expect("a child").is_none(),
-        "it came before the end: {:?}",
-        began.elapsed()
-    );
-    child.kill().expect("it is there");
-    child.wait().expect("it ends");
-}
-
-#[test]
-fn a_machine_without_python_runs_remotely() {
-    let cloud = Cloud::new();
-    let context = cloud.world.context.env("PATH", "/nonexistent");
-    context.write("script.py", GREET);
-    let output = context.run(["run", "--on", "test", "script.py"]);
-    assert_eq!(output.stdout, "hello 2.0, world\n", "{output:?}");
-}
-
-#[test]
-fn a_bundle_that_is_gone_is_built_again_and_a_damaged_one_too() {
-    let cloud = Cloud::new();
-    cloud.run(GREET, &[]);
-    let removed = cloud.pyrun(&["cache", "rm", "--all", "--on", "test"]);
-    assert!(removed.success(), "{removed:?}");
-    cloud.lambda.retire_idle();
-    let output = cloud.run(GREET, &[]);
-    assert_eq!(output.stdout, "hello 2.0, world\n", "{output:?}");
-    let calls = cloud.calls();
-    assert!(calls["builder"] >= 2, "{calls:?}");
-}
-
-#[test]
-fn a_question_and_an_answer_of_many_megabytes_go_through_the_store() {
-    let cloud = Cloud::new();
-    let script = "\
-@requirements({})
-def f(text: str):
-    return text[::-1]
-";
-    cloud.world.context.write("script.py", script);
-    let text = "ab".repeat(4 << 20);
-    cloud.world.context.write(
-        "call.json",
-        &serde_json::json!({ "args": [text] }).to_string(),
-    );
-    let output = cloud.pyrun(&["run", "--on", "test", "--input", "@call.json", "script.py"]);
-    assert!(output.success(), "{}", output.stderr);
-    assert_eq!(output.stdout.trim_end(), "ba".repeat(4 << 20));
-}
-
-#[test]
-fn functions_of_another_protocol_say_what_to_do() {
-    let cloud = Cloud::new();
-    let stranger = cloud.world.context.write(
-        "bootstrap",
-        "#!/bin/sh\nexec python3 \"$(dirname \"$0\")/stranger.py\"\n",
-    );
-    cloud.world.context.write("stranger.py", STRANGER);
-    make_executable(&stranger);
-    for name in ["builder", "runner"] {
-        cloud
-            .lambda
-            .function(Function::new(name, &stranger).env("PATH", std::env::var("PATH").unwrap_or_default()));
+        .expect("it starts");
+    let mut stderr = BufReader::new(child.stderr.take().expect("a pipe"));
+    let mut line = String::new();
+    while !line.contains("begun") {
+        line.clear();
+        assert_ne!(stderr.read_line(&mut line).expect("text"), 0, "it ended");
     }
-    let output = cloud.run(GREET, &[]);
-    assert_eq!(output.status, Some(4), "{output:?}");
-    assert!(output.stderr.contains("remote.version-skew"), "{output:?}");
-    assert!(output.stderr.contains("pyrun deploy"), "{output:?}");
-}
-
-/// A function whose first frame is of protocol 99.
-const STRANGER: &str = r#"
-import http.client, os
-api = os.environ["AWS_LAMBDA_RUNTIME_API"]
-while True:
-    link = http.client.HTTPConnection(api)
-    link.request("GET", "/2018-06-01/runtime/invocation/next")
-    answer = link.getresponse()
-    answer.read()
-    call = answer.getheader("Lambda-Runtime-Aws-Request-Id")
-    link = http.client.HTTPConnection(api)
-    link.request("POST", f"/2018-06-01/runtime/invocation/{call}/response",
-                 '{"type":"hello","protocol":99,"version":"9.9.9"}\n')
-    link.getresponse().read()
-"#;
-
-fn make_executable(path: &std::path::Path) {
-    use std::os::unix::fs::PermissionsExt as _;
-    fs_err::set_permissions(path, std::fs::Permissions::from_mode(0o755)).expect("it is ours");
+    let id = child.id().to_string();
+    let killed = Command::new("/bin/kill").args(["-INT", &id]).status();
+    assert!(killed.expect("kill runs").success());
+    let mut rest = String::new();
+    stderr.read_to_string(&mut rest).expect("text");
+    assert_eq!(child.wait().expect("it ends").code(), Some(130), "{rest}");
+    assert!(rest.contains("goes on in the cloud"), "{rest}");
+    assert!(rest.contains("1m 30s at most"), "{rest}");
 }
 
 #[test]
-fn many_environments_are_warmed_and_the_bundle_is_built_once() {
-    let cloud = Cloud::new();
-    cloud.world.context.write("script.py", GREET);
-    let output = cloud.pyrun(&["prewarm", "--on", "test", "--instances", "4", "script.py"]);
+fn prewarm_reaches_as_many_environments_as_are_asked_for() {
+    let cloud = Cloud::with("", |ask, _| {
+        let result = Frame::Result { value: Value::Null };
+        matches!(ask, Ask::Prepare(_)).then(|| Reply::Answer {
+            parts: vec![hello(PROTOCOL).into(), result.to_line().into()],
+            pause: Duration::from_millis(500),
+            end: End::Complete,
+            log: LOG.to_owned(),
+        })
+    });
+    let words = [
+        "prewarm",
+        "--on",
+        "test",
+        "--instances",
+        "3",
+        "--format",
+        "json",
+        "requests",
+    ];
+    let output = cloud.pyrun(&words);
     assert!(output.success(), "{output:?}");
-    let calls = cloud.lambda.calls();
-    let warmed: std::collections::BTreeSet<u64> = calls
-        .iter()
-        .filter(|call| call.function == "runner")
-        .map(|call| call.environment)
-        .collect();
-    assert!(warmed.len() >= 4, "{calls:?}");
-    let wheels = cloud.world.index.count("/greet-2.0-py3-none-any.whl");
-    assert!(wheels <= 2, "its metadata and the wheel: {wheels}");
+    let row: Value = output
+        .stdout
+        .lines()
+        .last()
+        .and_then(|line| serde_json::from_str(line).ok())
+        .expect("a row");
+    assert_eq!(row["environments"]["warm"], 3, "{row}");
+    assert_eq!(row["environments"]["distinct"], 3, "{row}");
+    let asked = cloud.asked();
+    assert_eq!(asked[..2], ["describe r313", "build b313"]);
+    assert_eq!(asked[2..], ["prepare r313", "prepare r313", "prepare r313"]);
+    let here = cloud.pyrun(&["prewarm", "--instances", "3", "requests"]);
+    assert_ne!(here.status, Some(0));
 }
 
 #[test]
-fn the_runner_cannot_write_what_it_runs() {
+fn an_unknown_remote_is_named_with_its_neighbour() {
     let cloud = Cloud::new();
-    let store = format!("s3://{}/team/", cloud.bucket.name);
-    let context = cloud
-        .world
-        .context
-        .env("AWS_ACCESS_KEY_ID", &cloud.bucket.runner.id)
-        .env("AWS_SECRET_ACCESS_KEY", &cloud.bucket.runner.secret)
-        .env("AWS_REGION", LambdaServer::REGION);
-    context.write("script.py", GREET);
-    let output = context.run(["prewarm", "--store", &store, "--build-only", "script.py"]);
-    assert_eq!(output.status, Some(4), "{output:?}");
-    assert!(output.stderr.contains("remote.denied"), "{output:?}");
-    assert!(!cloud.minor.is_empty());
+    let output = cloud.pyrun(&["run", "--on", "tset", "script.py", "-a", "5"]);
+    assert_eq!(output.status, Some(2));
+    assert!(output.stderr.contains("did you mean `test`?"), "{output:?}");
+}
+
+#[test]
+fn use_chooses_where_commands_happen() {
+    let cloud = Cloud::new();
+    let list = cloud.pyrun(&["use"]);
+    assert!(list.stdout.contains("*  local"), "{list:?}");
+    assert!(cloud.pyrun(&["use", "test"]).success());
+    let kept = fs_err::read_to_string(cloud.context.home().join(".config/pyrun/pyrun.toml"));
+    assert_eq!(kept.expect("a file"), "use = \"test\"\n");
+    let output = cloud.pyrun(&["run", "script.py", "-a", "5"]);
+    assert_eq!(output.stdout, "5\n", "{output:?}");
+    assert!(!cloud.runs().is_empty());
+    let list = cloud.pyrun(&["use"]);
+    assert!(list.stdout.contains("*  test"), "{list:?}");
+    assert!(
+        list.stderr.contains(".config/pyrun/pyrun.toml says so"),
+        "{list:?}"
+    );
+    let unknown = cloud.pyrun(&["use", "nowhere"]);
+    assert_eq!(unknown.status, Some(2), "{unknown:?}");
+    assert!(cloud.pyrun(&["use", "local"]).success());
+    assert!(cloud.pyrun(&["use"]).stdout.contains("*  local"));
+}
+
+#[test]
+fn a_buffered_remote_answers_at_once() {
+    let cloud = Cloud::with("invoke = \"buffered\"\n", |_, _| None);
+    let output = cloud.run(&[]);
+    assert_eq!(output.stdout, "5\n", "{output:?}");
+    assert!(cloud.server.calls().iter().all(|call| !call.streamed));
+}
+
+#[test]
+fn a_store_of_ones_own_does_not_go_with_a_remote() {
+    let cloud = Cloud::new();
+    let output = cloud.run(&["--store", "elsewhere"]);
+    assert_eq!(output.status, Some(2), "{output:?}");
+    assert!(output.stderr.contains("has its own"), "{output:?}");
 }

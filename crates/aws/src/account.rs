@@ -73,4 +73,45 @@ impl Connection {
     pub(crate) fn sdk(&self) -> &SdkConfig {
         &self.sdk
     }
+
+    /// A connection to an endpoint of a test, with the keys of nobody or none.
+    #[cfg(test)]
+    pub(crate) fn to(endpoint: &str, signed: bool) -> Self {
+        use aws_credential_types::Credentials;
+        use aws_credential_types::provider::{SharedCredentialsProvider, future};
+
+        /// The chain of someone who never signed in.
+        #[derive(Debug)]
+        struct Nobody;
+
+        impl aws_credential_types::provider::ProvideCredentials for Nobody {
+            fn provide_credentials<'a>(&'a self) -> future::ProvideCredentials<'a>
+            where
+                Self: 'a,
+            {
+                use aws_credential_types::provider::error::CredentialsError;
+                future::ProvideCredentials::ready(Err(CredentialsError::not_loaded(
+                    "no providers in chain provided credentials",
+                )))
+            }
+        }
+
+        let keys = if signed {
+            let keys = Credentials::new("AKIANOBODY", "secret", None, None, "test");
+            SharedCredentialsProvider::new(keys)
+        } else {
+            SharedCredentialsProvider::new(Nobody)
+        };
+        let region = "eu-west-1";
+        let sdk = SdkConfig::builder()
+            .behavior_version(BehaviorVersion::latest())
+            .http_client(http::client())
+            .region(Region::new(region))
+            .endpoint_url(endpoint)
+            .credentials_provider(keys);
+        Self {
+            sdk: sdk.build(),
+            region: region.to_owned(),
+        }
+    }
 }

@@ -16,6 +16,8 @@ pub mod function;
 mod http;
 #[cfg(feature = "client")]
 pub mod identity;
+#[cfg(feature = "client")]
+pub mod invoke;
 pub mod names;
 #[cfg(feature = "client")]
 pub mod quotas;

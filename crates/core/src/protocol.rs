@@ -179,6 +179,9 @@ pub struct Call {
 pub struct Limits {
     /// Wall time from the start of Python, in milliseconds.
     pub timeout_ms: Option<u64>,
+    /// Wall time from the request on, with all that comes before Python, in milliseconds.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub whole_ms: Option<u64>,
     /// Memory of the run's processes, in bytes.
     pub memory_bytes: Option<u64>,
     /// The result's size as JSON, in bytes.

@@ -9,10 +9,12 @@
 )]
 
 pub mod archive;
+pub mod calls;
 mod context;
 mod index;
 pub mod lambda;
 mod ministack;
+mod programs;
 mod python;
 mod runtime_api;
 pub mod s3_proxy;
@@ -27,6 +29,7 @@ pub use index::{
     Failure, IndexFile, IndexServer, Listing, MetadataFile, Packages, RequestLog, Rule, UPLOAD_TIME,
 };
 pub use ministack::MiniStack;
+pub use programs::Programs;
 pub use python::python;
 pub use runtime_api::{Answer, FunctionProcess, FunctionSetup};
 pub use wheel::{Flaw, Layout, MemberFile, Wheel, WheelBuilder, normalise};

@@ -22,7 +22,8 @@ impl Programs {
         static PROGRAMS: OnceLock<Programs> = OnceLock::new();
         PROGRAMS.get_or_init(|| {
             let profile = profile_folder();
-            let mut cargo = Command::new(std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
+            let mut cargo =
+                Command::new(std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
             cargo
                 .current_dir(Path::new(env!("CARGO_MANIFEST_DIR")).join("../.."))
                 .args(["build", "--quiet", "--locked", "--bins"])
