@@ -39,6 +39,7 @@ pub struct Builder {
     index: index::Client,
     scratch: PathBuf,
     policy: Option<Policy>,
+    disk: Option<u64>,
 }
 
 /// A lock, and how it came.
@@ -58,6 +59,7 @@ impl Builder {
             index,
             scratch: scratch.as_ref().to_owned(),
             policy: None,
+            disk: None,
         }
     }
 
@@ -67,6 +69,13 @@ impl Builder {
     pub fn with_policy(mut self, policy: Policy) -> Self {
         self.policy = Some(policy);
         self
+    }
+
+    /// Keeps unfinished files within so many bytes of disk.
+    #[must_use]
+    pub fn with_disk(self, disk: u64) -> Self {
+        let disk = Some(disk);
+        Self { disk, ..self }
     }
 
     /// The lock of a request: remembered, or resolved and remembered from now on.
@@ -201,6 +210,7 @@ impl Builder {
     /// Fetches and splices; a wheel that was damaged in the store, or went away meanwhile, is
     /// fetched again.
     async fn build(&self, lock: &Lock, events: Events<'_>) -> Result<BundleRecord, Fault> {
+        self.check_disk(lock)?;
         let mut tries = lock.packages.len();
         loop {
             self.fetch(lock, events).await?;
@@ -210,6 +220,24 @@ impl Builder {
                 published => return Ok(published?),
             }
         }
+    }
+
+    /// A bundle is about as large as its wheels, and is written whole before it is published.
+    fn check_disk(&self, lock: &Lock) -> Result<(), Fault> {
+        let Some(disk) = self.disk else {
+            return Ok(());
+        };
+        let sizes = lock.packages.values().map(|package| package.wheel.size);
+        let need = sizes.flatten().fold(0u64, u64::saturating_add);
+        if need <= disk {
+            return Ok(());
+        }
+        let (need, disk) = (need.div_ceil(1 << 20), disk >> 20);
+        Err(Fault::new(
+            Code::REMOTE_QUOTA,
+            format!("the wheels of this lock have {need} MiB, and the builder has {disk} MiB of disk for them"),
+        )
+        .hint("give the functions more disk with `pyrun deploy --storage MB`: at least twice as much as the wheels have"))
     }
 
     async fn fetch(&self, lock: &Lock, events: Events<'_>) -> Result<(), Fault> {

@@ -15,7 +15,7 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use pyrun_core::protocol::{Frame, PhaseCost, Report, RunRequest, StartKind};
-use pyrun_core::{Event, Events, Fault, LockHash, Phase, Policy};
+use pyrun_core::{Code, Event, Events, Fault, LockHash, Phase, Policy};
 use pyrun_store::Store;
 use tokio::sync::{mpsc, watch};
 
@@ -44,6 +44,8 @@ pub struct Surroundings {
     pub stdin: Stdin,
     /// Where it writes.
     pub output: Output,
+    /// When it is to end at the latest, whatever it was given: the machine goes away after that.
+    pub until: Option<tokio::time::Instant>,
 }
 
 impl Surroundings {
@@ -54,7 +56,15 @@ impl Surroundings {
             import_from: None,
             stdin: Stdin::Null,
             output: Output::Frames,
+            until: None,
         }
+    }
+
+    /// The same, on a machine that goes away after `moment`.
+    #[must_use]
+    pub fn until(mut self, moment: tokio::time::Instant) -> Self {
+        self.until = Some(moment);
+        self
     }
 
     /// A program finds what it would find without pyrun: the current folder, its neighbours, and
@@ -65,6 +75,7 @@ impl Surroundings {
             import_from: folder.join(script).parent().map(Path::to_owned),
             stdin: Stdin::Inherit,
             output,
+            until: None,
         }
     }
 }
@@ -96,6 +107,15 @@ impl Runner {
     pub fn with_policy(mut self, policy: Policy) -> Self {
         self.policy = Some(policy);
         self
+    }
+
+    /// Keeps its unpacked bundles within so many bytes of disk.
+    #[must_use]
+    pub fn with_disk(self, disk: u64) -> Self {
+        Self {
+            warm: self.warm.with_disk(disk),
+            ..self
+        }
     }
 
     /// Makes a run and says all of it in frames: last `result` or `fault`, then `report`.
@@ -142,6 +162,12 @@ impl Runner {
             Err(error) => return failed(error.into()),
         };
         let fresh = std::env::temp_dir();
+        let shortened = match surroundings.until.map(|until| shortened(request, until)) {
+            Some(Err(fault)) => return failed(fault),
+            Some(Ok(shortened)) => Some(shortened),
+            None => None,
+        };
+        let request = shortened.as_ref().unwrap_or(request);
         let job = Job {
             python: &self.interpreter.executable,
             site: Some(&here.site.path),
@@ -246,6 +272,21 @@ impl Runner {
 struct Here {
     site: Site,
     was_unpacked: bool,
+}
+
+/// The request with no more time than is left.
+fn shortened(request: &RunRequest, until: tokio::time::Instant) -> Result<RunRequest, Fault> {
+    let left = until.saturating_duration_since(tokio::time::Instant::now());
+    let left = u64::try_from(left.as_millis()).unwrap_or(u64::MAX);
+    if left == 0 {
+        let message = "no time was left to run when the bundle was ready";
+        return Err(Fault::new(Code::RUN_TIMEOUT, message)
+            .hint("run again: the bundle is ready now, if the same machine answers"));
+    }
+    let mut request = request.clone();
+    let asked = request.limits.timeout_ms.unwrap_or(u64::MAX);
+    request.limits.timeout_ms = Some(asked.min(left));
+    Ok(request)
 }
 
 fn failed(fault: Fault) -> Outcome {

@@ -88,6 +88,18 @@ impl Unpacked {
     }
 }
 
+/// Bytes of disk that unpacking a bundle with so much memory takes at most: its files, each with
+/// half a block more on average, and the segments that go through a file.
+pub(crate) fn disk_need(record: &BundleRecord, memory: u64) -> u64 {
+    let manifest = &record.manifest;
+    let lengths = manifest.segments.iter().map(|segment| segment.length);
+    let spooled = lengths.filter(|length| *length > remote::largest_in_memory(memory));
+    manifest
+        .unpacked
+        .saturating_add(manifest.files.saturating_mul(2048))
+        .saturating_add(spooled.fold(0, u64::saturating_add))
+}
+
 /// Unpacks a bundle into `root`, an empty folder that nobody else writes. Its lock and manifest
 /// go to [`NOTES`] below it. On an error `root` holds a part of it. `memory` is about what it
 /// takes at most, in bytes.

@@ -22,8 +22,11 @@ use super::{Progress, StopOnDrop, Unpacked, blocking};
 const PIECE: u64 = 8 << 20;
 /// Reads under way at a time.
 const READS: usize = 16;
-/// A segment that takes more than this share of the memory goes through a file.
-const SHARE_IN_MEMORY: u64 = 4;
+
+/// The bytes of the largest segment that does not go through a file.
+pub(super) fn largest_in_memory(memory: u64) -> u64 {
+    memory / 4
+}
 
 /// An object of a store.
 #[derive(Debug, Clone)]
@@ -68,7 +71,7 @@ pub(super) async fn unpack(
     // In mebibytes. What is inflated and the pieces on their way come on top of the segments.
     let budget = u32::try_from((memory / 2) >> 20).unwrap_or(u32::MAX).max(1);
     let permits = Arc::new(Semaphore::new(budget as usize));
-    let in_memory = memory / SHARE_IN_MEMORY;
+    let in_memory = largest_in_memory(memory);
     let reads = usize::try_from(memory / (4 * PIECE)).unwrap_or(READS);
     let reads = Arc::new(Semaphore::new(reads.clamp(1, READS)));
     let progress = Arc::new(Progress::default());

@@ -9,6 +9,7 @@
 
 mod error;
 mod gc;
+mod room;
 mod staging;
 #[cfg(test)]
 mod tests;
@@ -38,6 +39,8 @@ pub struct Warm {
     root: PathBuf,
     /// Bytes of memory that unpacking takes at most.
     memory: u64,
+    /// Bytes of disk that unpacked bundles take at most.
+    disk: Option<u64>,
 }
 
 /// An unpacked bundle. It stays while this value, or a clone of it, lives.
@@ -139,6 +142,7 @@ impl Warm {
         Self {
             root: cache_dir.join("runner").join("v1"),
             memory: unpack::MEMORY,
+            disk: None,
         }
     }
 
@@ -146,6 +150,14 @@ impl Warm {
     #[must_use]
     pub fn with_memory(self, memory: u64) -> Self {
         Self { memory, ..self }
+    }
+
+    /// Unpacked bundles take no more than so many bytes of disk: the least recently used make way
+    /// for a new one.
+    #[must_use]
+    pub fn with_disk(self, disk: u64) -> Self {
+        let disk = Some(disk);
+        Self { disk, ..self }
     }
 
     fn site_path(&self, lock: &LockHash) -> PathBuf {
@@ -244,6 +256,8 @@ impl Warm {
         let record = self.record(store, lock, events).await?;
         // What can't be swept now is swept another time.
         let _ = self.sweep();
+        let need = unpack::disk_need(&record, self.memory);
+        self.make_room(need)?;
         let staging = Staging::new(&self.root.join("staging"))?;
         let started = Instant::now();
         events(Event::Started {
@@ -258,7 +272,8 @@ impl Warm {
             Ok(unpacked) => unpacked,
             Err(error) => return Err(self.judge(store, lock, error, events).await),
         };
-        if let Some(source) = bytecode? {
+        let bytecode = bytecode?.filter(|source| self.has_room(need, source, events));
+        if let Some(source) = bytecode {
             let bytecode = Bytecode {
                 source,
                 magic,
@@ -391,10 +406,15 @@ impl Bytecode<'_> {
             }
             Err(UnpackError::Missing) => Ok(false),
             Err(error @ UnpackError::Corrupt(_)) => {
+                // Whoever may read a store may not always write it; the site works all the same.
+                let deleted = store.delete(&catalog::companion(lock, magic)).await;
+                let what = match deleted {
+                    Ok(()) => "its bytecode is set aside",
+                    Err(_) => "its bytecode is left out",
+                };
                 events(Event::Warning {
-                    message: format!("{error}: its bytecode is set aside"),
+                    message: format!("{error}: {what}"),
                 });
-                store.delete(&catalog::companion(lock, magic)).await?;
                 Ok(false)
             }
             Err(error) => Err(WarmError::Unpack(error)),
