@@ -16,6 +16,7 @@ mod lines;
 mod memory;
 mod pump;
 mod said;
+mod secrecy;
 mod warden;
 
 #[cfg(test)]
@@ -37,6 +38,7 @@ use pump::Pump;
 use warden::Warden;
 
 pub use files::Worker;
+pub use secrecy::undumpable;
 
 /// The size of a result's JSON, in bytes, where the request names no limit.
 pub const RESULT_BYTES: u64 = 64 << 20;
