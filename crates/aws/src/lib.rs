@@ -10,6 +10,8 @@
 
 #[cfg(feature = "client")]
 pub mod account;
+#[cfg(feature = "function")]
+pub mod function;
 mod http;
 #[cfg(feature = "client")]
 pub mod identity;

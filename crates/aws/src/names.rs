@@ -16,6 +16,8 @@ pub const PROGRAM: &str = "bootstrap";
 pub const PROGRAM_FOLDER: &str = "/var/task";
 /// The variable that names the folder for all that a function keeps between calls.
 pub const CACHE: &str = "PYRUN_CACHE_DIR";
+/// The variable that says how many bytes of disk a function has, where its file system says more.
+pub const DISK: &str = "PYRUN_DISK_BYTES";
 
 /// Where a managed runtime of AWS Lambda keeps its Python.
 pub const MANAGED_PYTHON: &str = "/var/lang/bin/python3";
