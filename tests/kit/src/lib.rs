@@ -14,6 +14,7 @@ mod index;
 pub mod lambda;
 mod ministack;
 mod python;
+mod runtime_api;
 pub mod scenario;
 mod snapshot;
 mod wheel;
@@ -24,4 +25,5 @@ pub use index::{
 };
 pub use ministack::MiniStack;
 pub use python::python;
+pub use runtime_api::{Answer, FunctionProcess, FunctionSetup};
 pub use wheel::{Flaw, Layout, MemberFile, Wheel, WheelBuilder, normalise};
