@@ -25,10 +25,6 @@ impl Function for Deployed {
     const NAME: &'static str = "builder";
 
     async fn open(place: Place) -> Result<Self, Fault> {
-        if place.policy.is_some() {
-            let message = "this builder can't hold to a policy, and builds nothing without it";
-            return Err(Fault::new(Code::POLICY_DENIED, message));
-        }
         let compiler = Compiler {
             python: place.python.executable.clone(),
             magic: place.python.magic,
@@ -70,7 +66,12 @@ impl Deployed {
             ..ClientOptions::new(indexes, pages)
         })?;
         let store = self.place.store.clone();
-        Ok(Builder::new(store, index, &scratch.0).with_disk(self.place.disk_bytes / 4 * 3))
+        let builder =
+            Builder::new(store, index, &scratch.0).with_disk(self.place.disk_bytes / 4 * 3);
+        Ok(match &self.place.policy {
+            Some(policy) => builder.with_policy(policy.clone()),
+            None => builder,
+        })
     }
 }
 

@@ -8,8 +8,8 @@ use std::process::ExitCode;
 
 use async_trait::async_trait;
 use pyrun_aws::function::{self, Call, Function, Place};
+use pyrun_core::Fault;
 use pyrun_core::protocol::{Ask, Frame};
-use pyrun_core::{Code, Fault};
 use pyrun_runner::interpreter::Interpreter;
 use pyrun_runner::{Runner, Surroundings, worker};
 use tokio::sync::{mpsc, watch};
@@ -23,10 +23,6 @@ impl Function for Deployed {
     const NAME: &'static str = "runner";
 
     async fn open(place: Place) -> Result<Self, Fault> {
-        if place.policy.is_some() {
-            let message = "this runner can't hold to a policy, and runs nothing without it";
-            return Err(Fault::new(Code::POLICY_DENIED, message));
-        }
         let interpreter = Interpreter {
             executable: place.python.executable,
             target: place.python.target,
@@ -36,6 +32,10 @@ impl Function for Deployed {
         let runner = Runner::new(place.store, &place.cache, interpreter)
             .with_disk(place.disk_bytes)
             .with_memory(place.memory_bytes / 4);
+        let runner = match place.policy {
+            Some(policy) => runner.with_policy(policy),
+            None => runner,
+        };
         Ok(Self { runner })
     }
 

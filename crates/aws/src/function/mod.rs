@@ -26,8 +26,8 @@ use std::process::ExitCode;
 use std::sync::Arc;
 
 use async_trait::async_trait;
-use pyrun_core::Fault;
 use pyrun_core::protocol::{Ask, Frame};
+use pyrun_core::{Fault, Policy};
 use pyrun_store::Store;
 use tokio::sync::mpsc;
 
@@ -66,8 +66,8 @@ pub struct Place {
     pub disk_bytes: u64,
     /// Bytes of the function's memory.
     pub memory_bytes: u64,
-    /// The text of the policy that it holds to, if there is one.
-    pub policy: Option<String>,
+    /// The policy that it holds to, if there is one.
+    pub policy: Option<Policy>,
 }
 
 /// Serves calls for as long as the environment lives. Returns when it can't.

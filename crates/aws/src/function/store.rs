@@ -6,7 +6,7 @@
 use std::path::Path;
 use std::sync::Arc;
 
-use pyrun_core::{Code, Fault, Sha256};
+use pyrun_core::{Code, Fault, Policy, Sha256};
 use pyrun_store::{DirStore, Store, catalog};
 
 use crate::names;
@@ -32,8 +32,8 @@ fn bucket(address: &str) -> Result<Arc<dyn Store>, Fault> {
     ))
 }
 
-/// The policy's text, which is what its digest says or is refused.
-pub(super) async fn policy(store: &dyn Store, digest: &Sha256) -> Result<String, Fault> {
+/// The policy that was deployed. Without it, or with another in its place, nothing is done.
+pub(super) async fn policy(store: &dyn Store, digest: &Sha256) -> Result<Policy, Fault> {
     let denied = |message: String| {
         Fault::new(Code::POLICY_DENIED, message)
             .hint("deploy the policy again with `pyrun deploy --policy FILE`")
@@ -46,7 +46,7 @@ pub(super) async fn policy(store: &dyn Store, digest: &Sha256) -> Result<String,
     };
     let text = (Sha256::of(&bytes) == *digest).then(|| String::from_utf8(bytes.to_vec()));
     match text {
-        Some(Ok(text)) => Ok(text),
+        Some(Ok(text)) => Policy::parse(&text),
         _ => Err(denied(format!(
             "the policy `{}` in the store is not the one that was deployed",
             digest.short()
@@ -90,6 +90,7 @@ mod tests {
         let other = policy(&store, &digest).await.expect_err("another one");
         assert_eq!(other.code, Code::POLICY_DENIED);
         store.put(&key, put(text)).await.expect("put");
-        assert_eq!(policy(&store, &digest).await.expect("the policy"), text);
+        let policy = policy(&store, &digest).await.expect("the policy");
+        assert_eq!(policy.digest(), &digest);
     }
 }
