@@ -62,6 +62,14 @@ impl World {
         })
     }
 
+    /// Puts an object into the store.
+    fn put(&self, key: &Key, text: &str) {
+        let store = DirStore::open(self.path("store")).expect("a store");
+        let runtime = tokio::runtime::Runtime::new().expect("a runtime");
+        let put = store.put(key, text.to_owned().into());
+        runtime.block_on(put).expect("writable");
+    }
+
     /// Whether the store has an object.
     fn has(&self, key: &Key) -> bool {
         let store = DirStore::open(self.path("store")).expect("a store");
@@ -196,7 +204,27 @@ fn wheels_that_the_disk_can_not_hold_are_refused_before_they_are_fetched() {
     // A page is asked for, and the metadata beside the wheel; the wheel itself is not.
     let is_wheel = |path: &String| Path::new(path).extension() == Some("whl".as_ref());
     let files: Vec<String> = world.index.paths();
-    assert!(!files.iter().any(|path| is_wheel(path)), "{files:?}");
+    assert!(!files.iter().any(is_wheel), "{files:?}");
+}
+
+#[test]
+fn what_the_policy_denies_is_not_built() {
+    let world = World::new();
+    let text = "[packages]\ndeny = [\"small\"]\n";
+    let digest = Sha256::of(text);
+    world.put(&catalog::policy(&digest), text);
+    let setup = world.setup().env("PYRUN_POLICY", digest.to_string());
+    let mut function = FunctionProcess::start(&setup);
+    let description = describe(&mut function);
+    let frames = ask(&mut function, &world.build(&description, "small", "bundle"));
+    let denied = fault(&frames);
+    assert_eq!(denied.code, Code::POLICY_DENIED);
+    assert!(denied.message.contains("small"), "{denied:?}");
+    let frames = ask(&mut function, &world.build(&description, "large", "bundle"));
+    assert!(
+        matches!(frames.last(), Some(Frame::Built { .. })),
+        "{frames:?}"
+    );
 }
 
 #[test]

@@ -32,12 +32,11 @@ impl Function for Deployed {
         let runner = Runner::new(place.store, &place.cache, interpreter)
             .with_disk(place.disk_bytes)
             .with_memory(place.memory_bytes / 4);
-        Ok(Self {
-            runner: match place.policy {
-                Some(policy) => runner.with_policy(policy),
-                None => runner,
-            },
-        })
+        let runner = match place.policy {
+            Some(policy) => runner.with_policy(policy),
+            None => runner,
+        };
+        Ok(Self { runner })
     }
 
     async fn answer(

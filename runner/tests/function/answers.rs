@@ -2,6 +2,7 @@
 
 use pyrun_core::protocol::{Frame, StartKind};
 use pyrun_core::{Code, Event, Phase, Sha256};
+use pyrun_kit::FunctionProcess;
 use pyrun_store::catalog;
 use serde_json::{Value, json};
 
@@ -115,7 +116,7 @@ fn an_answer_is_held_as_long_as_it_is_asked_to_be() {
 fn it_says_what_it_is() {
     let world = World::new();
     let setup = world.setup().env("PYRUN_DISK_BYTES", "8000");
-    let mut function = pyrun_kit::FunctionProcess::start(&setup);
+    let mut function = FunctionProcess::start(&setup);
     let frames = ask(&mut function, &json!({ "ask": "describe" }));
     let [Frame::Described(description)] = &frames[..] else {
         panic!("a description is expected: {frames:?}");
@@ -193,4 +194,17 @@ fn a_large_question_comes_by_way_of_the_store() {
     world.put(&catalog::request(&digest), &question);
     let frames = ask(&mut function, &reference);
     assert_eq!(result(&frames).0, &json!(7_000_000));
+}
+
+#[test]
+fn what_the_policy_denies_is_not_run() {
+    let world = World::new();
+    let lock = world.bundle("small");
+    let text = "[packages]\ndeny = [\"small\"]\n";
+    let digest = Sha256::of(text);
+    world.put(&catalog::policy(&digest), text);
+    let setup = world.setup().env("PYRUN_POLICY", digest.to_string());
+    let mut function = FunctionProcess::start(&setup);
+    let frames = ask(&mut function, &run(&lock, ADD, &[json!(1)]));
+    assert_eq!(fault(&frames).code, Code::POLICY_DENIED);
 }
