@@ -88,7 +88,7 @@ fn warn_of_stdin(console: &Console) {
         .is_ok_and(|meta| meta.file_type().is_char_device() && !stdin.is_terminal());
     if !is_null {
         console
-            .note("a program on a remote has no standard input, and none of this folder's files");
+            .remark("a program on a remote has no standard input, and none of this folder's files");
     }
 }
 
