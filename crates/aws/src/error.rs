@@ -208,7 +208,7 @@ where
 {
     match error {
         SdkError::ServiceError(answer) => said(answer.err(), Some(answer.raw())),
-        _ if sources(error).any(|source| source.is::<CredentialsError>()) => Kind::NoCredentials,
+        _ if is_caused_by::<CredentialsError>(error) => Kind::NoCredentials,
         SdkError::TimeoutError(_) => Kind::Unreachable,
         SdkError::DispatchFailure(failure)
             if failure.is_io() || failure.is_timeout() || failure.as_other().is_some() =>
@@ -216,7 +216,7 @@ where
             Kind::Unreachable
         }
         // An answer that was cut, or that is none of AWS.
-        _ if sources(error).any(|source| source.is::<io::Error>()) => Kind::Unreachable,
+        _ if is_caused_by::<io::Error>(error) => Kind::Unreachable,
         _ => Kind::Other,
     }
 }
@@ -258,6 +258,10 @@ fn sources<'a>(
     error: &'a (dyn Error + 'static),
 ) -> impl Iterator<Item = &'a (dyn Error + 'static)> {
     std::iter::successors(error.source(), |&error| error.source())
+}
+
+fn is_caused_by<C: Error + 'static>(error: &(dyn Error + 'static)) -> bool {
+    sources(error).any(<dyn Error + 'static>::is::<C>)
 }
 
 #[cfg(test)]

@@ -15,3 +15,4 @@ mod http;
 #[cfg(feature = "client")]
 pub mod invoke;
 pub mod names;
+pub mod s3;

@@ -48,6 +48,14 @@ pub enum StoreError {
         /// The end, exclusive.
         end: u64,
     },
+    /// A store on another machine fails, and says itself what that means.
+    #[error("{}", .fault.message)]
+    Backend {
+        /// The object, or the prefix of a listing.
+        key: String,
+        /// What failed, why, and what to do next.
+        fault: Box<Fault>,
+    },
 }
 
 impl StoreError {
@@ -63,7 +71,8 @@ impl StoreError {
 
 impl From<StoreError> for Fault {
     fn from(error: StoreError) -> Self {
-        let code = match &error {
+        let code = match error {
+            StoreError::Backend { fault, .. } => return *fault,
             StoreError::Read { .. } | StoreError::Range { .. } => Code::STORE_UNREADABLE,
             StoreError::Write { .. } => Code::STORE_UNWRITABLE,
             StoreError::Full { .. } => Code::STORE_FULL,
@@ -76,7 +85,9 @@ impl From<StoreError> for Fault {
             StoreError::Write { .. } => {
                 fault.hint("check the folder's permissions, or name another one with `--store`")
             }
-            StoreError::Read { .. } | StoreError::Range { .. } => fault,
+            StoreError::Read { .. } | StoreError::Range { .. } | StoreError::Backend { .. } => {
+                fault
+            }
         }
     }
 }

@@ -13,8 +13,11 @@ pub mod calls;
 mod context;
 mod index;
 mod python;
+pub mod s3_proxy;
 pub mod scenario;
+pub mod seaweed;
 mod snapshot;
+mod tool;
 mod wheel;
 
 pub use context::{Output, TestContext};
