@@ -1,5 +1,8 @@
 //! The command line as it is typed. What it comes to is decided in `settings`.
 
+#[cfg(feature = "aws")]
+pub mod deploy;
+
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 
@@ -80,6 +83,15 @@ pub enum Command {
     Cache(CacheCommand),
     /// Show which remotes there are, or use one from now on
     Use(UseArgs),
+    /// Make the bucket and the functions in an AWS account, or change them
+    #[cfg(feature = "aws")]
+    Deploy(Box<deploy::DeployArgs>),
+    /// Remove what `deploy` made
+    #[cfg(feature = "aws")]
+    Destroy(deploy::DestroyArgs),
+    /// See what is well and what is not, here and in the cloud
+    #[cfg(feature = "aws")]
+    Doctor(deploy::DoctorArgs),
     /// Print a completion script for a shell
     Completions(CompletionsArgs),
     /// Finish what a run left to be done behind it

@@ -3,6 +3,12 @@
 pub mod cache;
 pub mod choose;
 pub mod completions;
+#[cfg(feature = "aws")]
+pub mod deploy;
+#[cfg(feature = "aws")]
+pub mod destroy;
+#[cfg(feature = "aws")]
+pub mod doctor;
 pub mod finish;
 pub mod lock;
 pub mod prewarm;
@@ -12,11 +18,26 @@ use std::path::{Path, PathBuf};
 
 use pyrun_core::{Code, Fault};
 
+#[cfg(feature = "aws")]
+use crate::args::PlaceArgs;
+#[cfg(feature = "aws")]
+use crate::settings::{FileSettings, Place};
+
 /// The current folder.
 fn here() -> Result<PathBuf, Fault> {
     std::env::current_dir().map_err(|error| {
         Fault::new(Code::CONFIG_INVALID, "there is no current folder").cause(error.to_string())
     })
+}
+
+/// The folder for what can be made again, for a verb that has nothing else to do with places.
+#[cfg(feature = "aws")]
+fn cache(asked: Option<&PathBuf>) -> Result<PathBuf, Fault> {
+    let place = PlaceArgs {
+        cache_dir: asked.cloned(),
+        ..PlaceArgs::default()
+    };
+    Ok(Place::resolve(&place, &FileSettings::find(&here()?)?)?.cache)
 }
 
 /// Writes what `-o FILE` asks for.

@@ -6,6 +6,8 @@
 mod progress;
 mod style;
 mod table;
+#[cfg(feature = "aws")]
+mod talk;
 mod value;
 pub mod words;
 

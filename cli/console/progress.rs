@@ -45,6 +45,7 @@ struct Line {
 #[derive(Debug)]
 struct Current {
     phase: Phase,
+    doing: String,
     began: Instant,
     done: u64,
     total: u64,
@@ -63,7 +64,15 @@ impl Progress {
 
     /// A phase began.
     pub fn start(&mut self, phase: Phase) {
-        if !self.live || phase == Phase::Other {
+        if phase == Phase::Other {
+            return;
+        }
+        self.begin(phase, words::doing(phase));
+    }
+
+    /// Something began: `doing` says what, and may change while it goes on.
+    pub(super) fn begin(&mut self, phase: Phase, doing: &str) {
+        if !self.live {
             return;
         }
         let paint = self.paint;
@@ -77,10 +86,14 @@ impl Progress {
         // The parts of a run are one to whoever waits for it.
         let began = match &line.current {
             Some(current) if is_code(current.phase) && is_code(phase) => current.began,
+            Some(current) if current.phase == Phase::Other && phase == Phase::Other => {
+                current.began
+            }
             _ => Instant::now(),
         };
         line.current = Some(Current {
             phase,
+            doing: doing.to_owned(),
             began,
             done: 0,
             total: 0,
@@ -220,7 +233,7 @@ fn describe(current: &Current) -> String {
         ),
         _ => format!(" {done} of {total}"),
     };
-    let doing = words::doing(current.phase);
+    let doing = &current.doing;
     let seconds = current.began.elapsed().as_secs();
     let time = if seconds > 0 {
         format!("  {seconds}s")

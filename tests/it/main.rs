@@ -4,6 +4,8 @@
 
 mod bad_input;
 mod cache;
+#[cfg(feature = "aws")]
+mod deploy;
 mod determinism;
 mod docs;
 mod full_disk;

@@ -5,6 +5,8 @@
 //! anywhere; asks for one before a call needs it.
 
 use aws_config::{BehaviorVersion, Region, SdkConfig};
+use aws_credential_types::Credentials;
+use aws_credential_types::provider::SharedCredentialsProvider;
 use pyrun_core::{Code, Fault};
 
 use crate::http;
@@ -47,6 +49,19 @@ impl Connection {
                 .hint("set AWS_REGION, `region` of the profile in ~/.aws/config, or `region` of the remote in pyrun.toml"));
         };
         Ok(Self { sdk, region })
+    }
+
+    /// The same way with keys in place of those that the chain would find: for a server that has
+    /// credentials of its own.
+    #[must_use]
+    pub fn with_keys(self, access: &str, secret: &str) -> Self {
+        let keys = Credentials::new(access, secret, None, None, "given");
+        let sdk = self
+            .sdk
+            .into_builder()
+            .credentials_provider(SharedCredentialsProvider::new(keys))
+            .build();
+        Self { sdk, ..self }
     }
 
     /// The region.

@@ -13,6 +13,12 @@ pub mod account;
 mod error;
 mod http;
 #[cfg(feature = "client")]
+pub mod identity;
+#[cfg(feature = "client")]
 pub mod invoke;
 pub mod names;
+#[cfg(feature = "client")]
+pub mod quotas;
 pub mod s3;
+#[cfg(feature = "client")]
+pub mod stack;

@@ -12,6 +12,7 @@ pub mod archive;
 pub mod calls;
 mod context;
 mod index;
+mod ministack;
 mod python;
 pub mod s3_proxy;
 pub mod scenario;
@@ -24,5 +25,6 @@ pub use context::{Output, TestContext};
 pub use index::{
     Failure, IndexFile, IndexServer, Listing, MetadataFile, Packages, RequestLog, Rule, UPLOAD_TIME,
 };
+pub use ministack::MiniStack;
 pub use python::python;
 pub use wheel::{Flaw, Layout, MemberFile, Wheel, WheelBuilder, normalise};
