@@ -92,6 +92,8 @@ pub enum Command {
     /// Look at and clean up what is kept
     #[command(subcommand)]
     Cache(CacheCommand),
+    /// Show which remotes there are, or use one from now on
+    Use(UseArgs),
     /// Make the bucket and the functions in an AWS account, or change them
     #[cfg(feature = "aws")]
     Deploy(Box<deploy::DeployArgs>),
@@ -101,8 +103,6 @@ pub enum Command {
     /// See what is well and what is not, here and in the cloud
     #[cfg(feature = "aws")]
     Doctor(deploy::DoctorArgs),
-    /// Show which remotes there are, or use one from now on
-    Use(UseArgs),
     /// Print a completion script for a shell
     Completions(CompletionsArgs),
     /// Finish what a run left to be done behind it

@@ -93,13 +93,13 @@ async fn dispatch(command: Command, console: &Console) -> Result<ExitCode, Fault
         Command::Lock(args) => commands::lock::run(args, console).await,
         Command::Prewarm(args) => commands::prewarm::run(args, console).await,
         Command::Cache(args) => commands::cache::run(args, console).await,
+        Command::Use(args) => commands::choose::run(&args, console),
         #[cfg(feature = "aws")]
         Command::Deploy(args) => commands::deploy::run(*args, console).await,
         #[cfg(feature = "aws")]
         Command::Destroy(args) => commands::destroy::run(args, console).await,
         #[cfg(feature = "aws")]
         Command::Doctor(args) => commands::doctor::run(args, console).await,
-        Command::Use(args) => commands::choose::run(&args, console),
         Command::Completions(args) => Ok(commands::completions::run(&args, console)),
         Command::Finish(args) => commands::finish::run(args).await,
     }

@@ -17,9 +17,9 @@ use crate::console::Console;
 use crate::inputs::{Requirements, Wanted};
 use crate::interrupt::Interrupt;
 use crate::remote::Lambda;
+use crate::remote::Wish;
 use crate::remote::budget::{Affordable, Budget};
 use crate::remote::locks::{Locks, Remembered};
-use crate::remote::python::Wish;
 use crate::settings::{FileSettings, Place, Remote, Resolving, ScriptSettings, refuse_store};
 use crate::transport::Transport;
 

@@ -123,6 +123,21 @@ pub struct DestroyArgs {
 pub struct DoctorArgs {
     #[command(flatten)]
     pub account: AccountArgs,
-    #[command(flatten)]
-    pub place: PlaceArgs,
+    /// The folder or the bucket of this machine's own bundles
+    #[arg(long, value_name = "DIR|URL", env = "PYRUN_STORE")]
+    pub store: Option<String>,
+    /// The folder for everything that can be made again
+    #[arg(long, value_name = "DIR", env = "PYRUN_CACHE_DIR")]
+    pub cache_dir: Option<PathBuf>,
+}
+
+impl DoctorArgs {
+    /// Where this machine keeps things.
+    pub fn place(&self) -> PlaceArgs {
+        PlaceArgs {
+            on: None,
+            store: self.store.clone(),
+            cache_dir: self.cache_dir.clone(),
+        }
+    }
 }

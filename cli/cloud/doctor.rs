@@ -16,6 +16,7 @@ use serde::Serialize;
 
 use crate::args::deploy::{AccountArgs, DoctorArgs};
 use crate::console::words;
+use crate::depot;
 use crate::settings::{FileSettings, Place};
 
 /// One thing that was looked at.
@@ -63,7 +64,7 @@ impl Check {
 /// Looks at this machine, and at a remote when one is named.
 pub async fn diagnose(args: &DoctorArgs, file: &FileSettings) -> Vec<Check> {
     let mut checks = Vec::new();
-    match Place::resolve(&args.place, file) {
+    match Place::resolve(&args.place(), file) {
         Ok(place) => {
             checks.push(python(&place));
             checks.push(Check::of("local store", local_store(&place).await));
@@ -101,7 +102,7 @@ fn python(place: &Place) -> Check {
 }
 
 async fn local_store(place: &Place) -> Result<String, Fault> {
-    let store = crate::depot::store(&place.store).await?;
+    let store = depot::store(&place.store).await?;
     let key = catalog::request(&pyrun_core::Sha256::of(b"is this store writable?"));
     store.put(&key, Body::from(b"{}".to_vec())).await?;
     store.delete(&key).await?;

@@ -24,32 +24,41 @@ use pyrun_core::{Code, Fault};
 
 use crate::args::deploy::AccountArgs;
 use crate::console::Console;
+use crate::settings::remote::{AWS, LOCAL, Site};
+use crate::settings::{FileSettings, Remote};
 
 pub use deploy::deploy;
 pub use destroy::destroy;
 pub use doctor::{Check, diagnose};
 pub use status::status;
 
-/// The account and the stack that arguments mean.
+/// The account and the stack that arguments mean: what they say, else what the remote's table does.
 pub fn account(args: &AccountArgs) -> Result<(Account, String), Fault> {
+    let here = std::env::current_dir().unwrap_or_default();
+    let file = FileSettings::find(&here)?;
     // This machine has no account: naming it names none.
     let named = args.on.as_deref();
-    if let Some(name) = named.filter(|name| !matches!(*name, "" | "local" | "aws")) {
-        return Err(
-            Fault::new(Code::REMOTE_UNKNOWN, format!("there is no remote `{name}`"))
-                .hint("name the stack with `--stack NAME`, or a remote of pyrun.toml"),
-        );
-    }
-    let account = Account {
-        profile: args.profile.clone(),
-        region: args.region.clone(),
-        endpoint_url: args.endpoint_url.clone(),
+    let named = named.filter(|name| !matches!(*name, "" | LOCAL));
+    let remote = Remote::named(named.unwrap_or(AWS), &file)?;
+    let table = remote.as_ref().map(|remote| remote.account.clone());
+    let table = table.unwrap_or_default();
+    let stack = match (args.stack.clone(), remote.map(|remote| remote.site)) {
+        (Some(stack), _) | (None, Some(Site::Stack(stack))) => stack,
+        (None, None) => names::DEFAULT_STACK.to_owned(),
+        (None, Some(Site::Given { .. })) => {
+            return Err(Fault::new(
+                Code::CONFIG_INVALID,
+                format!("the remote `{}` names no stack", named.unwrap_or(AWS)),
+            )
+            .hint("name the stack with `--stack NAME`"));
+        }
     };
-    let stack = args.stack.clone();
-    Ok((
-        account,
-        stack.unwrap_or_else(|| names::DEFAULT_STACK.to_owned()),
-    ))
+    let account = Account {
+        profile: args.profile.clone().or(table.profile),
+        region: args.region.clone().or(table.region),
+        endpoint_url: args.endpoint_url.clone().or(table.endpoint_url),
+    };
+    Ok((account, stack))
 }
 
 /// An account, who asks, and a way to the stack.

@@ -10,7 +10,6 @@
 
 pub mod budget;
 pub mod locks;
-pub mod python;
 
 #[cfg(feature = "aws")]
 mod aws;
@@ -18,4 +17,16 @@ mod aws;
 #[path = "without.rs"]
 mod aws;
 
+use pyrun_core::VersionSpecifiers;
+use pyrun_runner::interpreter::PythonRequest;
+
 pub use aws::{Lambda, bucket, depot};
+
+/// What is asked of a Python.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Wish<'a> {
+    /// `--python-version`, or what the lock is for.
+    pub request: Option<&'a PythonRequest>,
+    /// The script's own bound.
+    pub requires_python: Option<&'a VersionSpecifiers>,
+}

@@ -7,8 +7,8 @@ use pyrun_core::protocol::{BuildRequest, RunRequest};
 use pyrun_core::{Code, Fault, LockHash, Target};
 use pyrun_store::Store;
 
+use super::Wish;
 use super::budget::Prices;
-use super::python::Wish;
 use crate::depot::Depot;
 use crate::interrupt::Interrupt;
 use crate::settings::Remote;
@@ -20,13 +20,11 @@ use crate::transport::{Answer, Transport};
 pub enum Lambda {}
 
 /// The store in a bucket.
-#[expect(clippy::unused_async, reason = "as the other one is")]
 pub async fn bucket(address: &str, _account: &Account) -> Result<Arc<dyn Store>, Fault> {
     Err(built_without(&format!("the store `{address}`")))
 }
 
 /// What lies in a remote's store.
-#[expect(clippy::unused_async, reason = "as the other one is")]
 pub async fn depot(remote: &Remote, _cache: &Path) -> Result<Depot, Fault> {
     Err(built_without(&format!("the remote `{}`", remote.name)))
 }

@@ -13,7 +13,7 @@ use pyrun_runner::{Runner, Surroundings};
 use pyrun_store::Store;
 
 use crate::interrupt::Interrupt;
-use crate::remote::python::Wish;
+use crate::remote::Wish;
 use crate::settings::{Place, Resolving};
 use crate::transport::Local;
 use crate::{background, depot};

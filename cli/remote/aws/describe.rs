@@ -9,7 +9,7 @@ use tokio::sync::mpsc;
 
 use super::discovery::{Deployment, Described, Role};
 use super::relay::greet;
-use crate::remote::python::Wish;
+use crate::remote::Wish;
 
 /// The newest Python that fits a wish, and what its runner says of itself. What asking cost is added
 /// to `reports`.

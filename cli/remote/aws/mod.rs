@@ -6,6 +6,7 @@
 mod describe;
 mod discovery;
 mod lambda;
+mod python;
 mod relay;
 
 use std::path::Path;

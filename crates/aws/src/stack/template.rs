@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 /// The template: plain `CloudFormation`, part of this program.
-pub const TEMPLATE: &str = include_str!("../../tests/template.yaml");
+pub const TEMPLATE: &str = include_str!("../../../../infra/template.yaml");
 
 /// Bytes of a template that can be sent with a request; a larger one would have to lie in a
 /// bucket, which a first deployment has not made yet.

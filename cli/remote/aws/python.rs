@@ -3,17 +3,10 @@
 //! In: what is asked for, what a remote has. Out: an order to look at them in, and whether one
 //! fits. Never: looks for a Python on this machine.
 
-use pyrun_core::{Code, Fault, PythonVersion, Target, VersionSpecifiers};
+use pyrun_core::{Code, Fault, PythonVersion, Target};
 use pyrun_runner::interpreter::PythonRequest;
 
-/// What is asked of a remote's Python.
-#[derive(Debug, Clone, Copy, Default)]
-pub struct Wish<'a> {
-    /// `--python-version`, or what the lock is for.
-    pub request: Option<&'a PythonRequest>,
-    /// The script's own bound.
-    pub requires_python: Option<&'a VersionSpecifiers>,
-}
+use crate::remote::Wish;
 
 /// The highest patch number that a version may have.
 const MOST_PATCHES: u32 = 60;
