@@ -289,8 +289,11 @@ fn no_rule_removes_a_program_or_a_policy() {
 fn the_bucket_is_closed_and_outlives_the_stack() {
     let template = template();
     let bucket = &template["Resources"]["Bucket"];
-    assert_eq!(bucket["DeletionPolicy"], "Retain");
-    assert_eq!(bucket["UpdateReplacePolicy"], "Retain");
+    for kept in ["Bucket", "BucketPolicy"] {
+        let resource = &template["Resources"][kept];
+        assert_eq!(resource["DeletionPolicy"], "RetainExceptOnCreate");
+        assert_eq!(resource["UpdateReplacePolicy"], "Retain");
+    }
     assert_eq!(
         bucket["Properties"]["PublicAccessBlockConfiguration"],
         json!({
