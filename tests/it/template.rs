@@ -14,7 +14,7 @@ use serde_json::{Value, json};
 
 use document::{TEXT, members, resources_of, template};
 
-/// What CloudFormation takes of a template that is sent with the call.
+/// Bytes of a template that can be sent with the call.
 const MOST_BYTES: usize = 51_200;
 
 #[test]
