@@ -14,7 +14,7 @@ use serde_json::{Value, json};
 
 use document::{TEXT, members, resources_of, template};
 
-/// What CloudFormation takes of a template that is sent with the call.
+/// Bytes of a template that can be sent with the call.
 const MOST_BYTES: usize = 51_200;
 
 #[test]
@@ -289,8 +289,11 @@ fn no_rule_removes_a_program_or_a_policy() {
 fn the_bucket_is_closed_and_outlives_the_stack() {
     let template = template();
     let bucket = &template["Resources"]["Bucket"];
-    assert_eq!(bucket["DeletionPolicy"], "Retain");
-    assert_eq!(bucket["UpdateReplacePolicy"], "Retain");
+    for kept in ["Bucket", "BucketPolicy"] {
+        let resource = &template["Resources"][kept];
+        assert_eq!(resource["DeletionPolicy"], "RetainExceptOnCreate");
+        assert_eq!(resource["UpdateReplacePolicy"], "Retain");
+    }
     assert_eq!(
         bucket["Properties"]["PublicAccessBlockConfiguration"],
         json!({

@@ -152,10 +152,21 @@ fn cargo(root: &Path, verb: &str) -> Command {
     command
         .current_dir(root)
         .args([verb, "--locked", "--profile", PROFILE]);
+    // What `cargo run` says of this task is not for the build: some build scripts look at it, and
+    // would build everything anew each time.
+    let inherited = env::vars_os().map(|(name, _)| name);
+    for name in inherited.filter(|name| names_a_package(&name.to_string_lossy())) {
+        command.env_remove(name);
+    }
     for program in Program::ALL {
         command.args(["--package", program.binary(), "--bin", program.binary()]);
     }
     command
+}
+
+/// Whether a variable tells of the package that cargo runs.
+fn names_a_package(variable: &str) -> bool {
+    variable.starts_with("CARGO_PKG_") || variable.starts_with("CARGO_MANIFEST_")
 }
 
 fn target_folder(root: &Path) -> PathBuf {
@@ -218,6 +229,21 @@ mod tests {
             "pyrun-runner-arm64.zip"
         );
         assert_eq!(Architecture::Arm64.target(), "aarch64-unknown-linux-gnu");
+    }
+
+    #[test]
+    fn a_build_does_not_see_that_it_is_started_by_a_task() {
+        let command = cargo(Path::new("/"), "build");
+        let removed: Vec<_> = command
+            .get_envs()
+            .filter(|(_, value)| value.is_none())
+            .map(|(name, _)| name.to_string_lossy().into_owned())
+            .collect();
+        // Cargo sets both for this very test.
+        for name in ["CARGO_PKG_NAME", "CARGO_MANIFEST_DIR"] {
+            assert!(removed.iter().any(|other| other == name), "{removed:?}");
+        }
+        assert!(!names_a_package("CARGO_TARGET_DIR") && !names_a_package("CARGO_HOME"));
     }
 
     #[test]

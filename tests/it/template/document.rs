@@ -47,7 +47,7 @@ fn to_json(yaml: &Yaml<'_>) -> Value {
             }
             Value::Object(map)
         }
-        Yaml::Tagged(tag, inner) => long_form(&tag.suffix, to_json(inner)),
+        Yaml::Tagged(tag, inner) => long_form(&tag.suffix, &to_json(inner)),
         other => panic!("the template has no such thing: {other:?}"),
     }
 }
@@ -63,7 +63,7 @@ fn scalar_to_json(scalar: &Scalar<'_>) -> Value {
 }
 
 /// What a tag is short for.
-fn long_form(tag: &str, inner: Value) -> Value {
+fn long_form(tag: &str, inner: &Value) -> Value {
     match tag {
         "Ref" | "Condition" => json!({ tag: inner }),
         "GetAtt" => {
