@@ -18,7 +18,7 @@ use pyrun_store::{Created, catalog};
 
 /// The smallest template that has what a deployment needs: what the real one has besides is
 /// `infra`'s business.
-const TEMPLATE: &str = include_str!("../template.yaml");
+const TEMPLATE: &str = include_str!("template.yaml");
 
 /// An account on a server of its own.
 struct World {
