@@ -54,7 +54,7 @@ impl Cloud {
                 ..Function::new(name, program)
             };
             let function = function
-                .env("PYRUN_STORE", format!("s3://{}/team/", bucket.name))
+                .env("PYRUN_STORE", format!("s3://{}/", bucket.name))
                 .env("PYRUN_POLICY", "")
                 .env("PYRUN_PYTHON", python().to_string_lossy())
                 .env("AWS_ENDPOINT_URL_S3", seaweed.endpoint());
@@ -63,7 +63,7 @@ impl Cloud {
         world.context.write(
             "pyrun.toml",
             format!(
-                "[on.test]\nstore = \"s3://{}/team/\"\nregion = \"{}\"\nbuilder = {{ \"{minor}\" = \"builder\" }}\nrunner = {{ \"{minor}\" = \"runner\" }}\n",
+                "[on.test]\nstore = \"s3://{}/\"\nregion = \"{}\"\nbuilder = {{ \"{minor}\" = \"builder\" }}\nrunner = {{ \"{minor}\" = \"runner\" }}\n",
                 bucket.name,
                 LambdaServer::REGION
             ),
@@ -311,7 +311,8 @@ def f(text: str):
         serde_json::json!({ "args": [text] }).to_string(),
     );
     let output = cloud.pyrun(&["run", "--on", "test", "--input", "@call.json", "script.py"]);
-    assert!(output.success(), "{}", output.stderr);
+    let logs = cloud.lambda.logs("runner");
+    assert!(output.success(), "{} {logs:?}", output.stderr);
     assert_eq!(output.stdout.trim_end(), "ba".repeat(4 << 20));
 }
 
@@ -376,7 +377,7 @@ fn many_environments_are_warmed_and_the_bundle_is_built_once() {
 #[test]
 fn the_runner_cannot_write_what_it_runs() {
     let cloud = Cloud::new();
-    let store = format!("s3://{}/team/", cloud.bucket.name);
+    let store = format!("s3://{}/", cloud.bucket.name);
     let context = cloud
         .world
         .context

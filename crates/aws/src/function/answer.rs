@@ -119,8 +119,9 @@ impl Meter {
         self.take(reference)
     }
 
-    /// Notes that the store did not take a line: the answer then ends with that.
-    pub(super) fn lost(&mut self, fault: Fault) {
+    /// Notes that the store did not take a line: the answer ends with that, which is said at once
+    /// when the line was its end.
+    pub(super) fn lost(&mut self, line: &str, fault: Fault) -> Step {
         let mut lost = Fault::new(
             Code::REMOTE_PAYLOAD,
             "a part of the answer is too large to be sent, and could not be put into the store",
@@ -129,6 +130,13 @@ impl Meter {
         lost.causes.extend(fault.causes);
         lost.hints = fault.hints;
         self.lose(lost);
+        match Frame::from_line(line) {
+            Ok(end @ (Frame::Result { .. } | Frame::Built { .. } | Frame::Fault(_))) => {
+                let end = self.settle(end);
+                self.send(end.to_line())
+            }
+            _ => Step::Nothing,
+        }
     }
 
     fn lose(&mut self, fault: Fault) {
@@ -259,14 +267,30 @@ mod tests {
     fn a_result_that_can_not_be_stored_ends_with_a_fault() {
         let mut meter = Meter::new(Bounds::of(None));
         let value = json!("x".repeat(6_000 * KB));
-        assert!(matches!(meter.take(Frame::Yield { value }), Step::Store(_)));
-        meter.lost(Fault::new(Code::STORE_UNWRITABLE, "no"));
+        let Step::Store(line) = meter.take(Frame::Yield { value }) else {
+            panic!("it is too long to be sent");
+        };
+        let no = Fault::new(Code::STORE_UNWRITABLE, "no");
+        assert_eq!(meter.lost(&line, no), Step::Nothing);
         let Frame::Fault(fault) = sent(&meter.take(result(1))) else {
             panic!("a part of the answer is missing");
         };
         assert_eq!(fault.code, Code::REMOTE_PAYLOAD);
         assert_eq!(fault.causes, ["no"]);
         assert_eq!(meter.outcome(), Some(&Code::REMOTE_PAYLOAD));
+    }
+
+    #[test]
+    fn a_result_that_is_lost_itself_ends_the_answer_with_a_fault() {
+        let mut meter = Meter::new(Bounds::of(None));
+        let Step::Store(line) = meter.take(result(6_000 * KB)) else {
+            panic!("it is too long to be sent");
+        };
+        let step = meter.lost(&line, Fault::new(Code::REMOTE_DENIED, "no"));
+        let Frame::Fault(fault) = sent(&step) else {
+            panic!("the answer needs an end");
+        };
+        assert_eq!(fault.code, Code::REMOTE_PAYLOAD);
     }
 
     #[test]

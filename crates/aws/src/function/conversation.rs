@@ -144,10 +144,7 @@ impl<F: Function> Speaker<'_, F> {
         let step = match self.meter.take(frame) {
             Step::Store(line) => match self.put(&line).await {
                 Ok(()) => self.meter.stored(&line),
-                Err(fault) => {
-                    self.meter.lost(fault);
-                    return;
-                }
+                Err(fault) => self.meter.lost(&line, fault),
             },
             step => step,
         };
