@@ -65,7 +65,7 @@ impl Asked {
         let memory = number(parameter::MEMORY).max(number(parameter::BUILDER_MEMORY));
         let versions = names::PYTHONS
             .iter()
-            .filter(|python| self.value(existing, &python_parameter(python)) != Some("no"))
+            .filter(|python| self.value(existing, &parameter::python(python)) != Some("no"))
             .count();
         let versions = u32::try_from(versions).unwrap_or(u32::MAX);
         let each = self
@@ -126,7 +126,7 @@ fn sizes(size: &SizeArgs) -> Result<BTreeMap<String, String>, Fault> {
         for python in names::PYTHONS {
             let is_wanted = size.pythons.iter().any(|wanted| wanted == python);
             let word = if is_wanted { "yes" } else { "no" };
-            set(&python_parameter(python), word.to_owned());
+            set(&parameter::python(python), word.to_owned());
         }
     }
     Ok(given)
@@ -138,11 +138,6 @@ pub fn word(arch: Arch) -> &'static str {
         Arch::X86_64 => "x86_64",
         Arch::Arm64 => "arm64",
     }
-}
-
-/// The parameter that says whether there are functions for a Python version.
-fn python_parameter(python: &str) -> String {
-    format!("Python{}", python.replace('.', ""))
 }
 
 /// Megabytes as Lambda counts them, 2^20 bytes: a bare number, or with `MB` or `GB` behind it.

@@ -6,12 +6,11 @@
 
 use std::path::Path;
 
-use bytes::Bytes;
 use pyrun_aws::names::parameter;
 use pyrun_aws::quotas::{Quotas, Wanted};
-use pyrun_aws::stack::{Bucket, ChangeSet, Draft, Outputs, Plan, Stack, StackClient, TEMPLATE};
+use pyrun_aws::stack::{ChangeSet, Draft, Outputs, Plan, Stack, StackClient, TEMPLATE};
 use pyrun_core::{Code, Fault};
-use pyrun_store::{Created, catalog};
+use pyrun_store::{Body, Created, catalog};
 use serde_json::json;
 
 use super::asked::{self, Asked};
@@ -21,6 +20,7 @@ use super::{Cloud, confirm, forget_remotes};
 use crate::args::deploy::DeployArgs;
 use crate::console::{Console, words};
 use crate::interrupt::{self, Interrupt};
+use crate::remote::open_store;
 
 /// What a stack costs while nobody uses it.
 const IDLE: &str =
@@ -250,18 +250,18 @@ impl Deployment<'_> {
             )
             .hint("`pyrun destroy` keeps the bucket; `pyrun deploy` then begins anew")
         })?;
-        let bucket = Bucket::new(&self.cloud.connection, &outputs);
+        let store = open_store(&outputs.store, &self.cloud.connection)?;
         self.console.working("Uploading the functions' programs");
         let mut bytes = 0;
         for program in [&self.package.builder, &self.package.runner] {
-            let body = Bytes::from(program.zip.clone());
-            if bucket.put_new(&program.key, body).await? == Created::Yes {
+            let body = Body::from(program.zip.clone());
+            if store.put_new(&program.key, body).await? == Created::Yes {
                 bytes += program.zip.len() as u64;
             }
         }
         if let Some(policy) = &self.asked.policy {
             let key = catalog::policy(&policy.sha256);
-            bucket.put_new(&key, policy.text.clone().into()).await?;
+            store.put_new(&key, Body::from(policy.text.clone())).await?;
         }
         self.console.idle();
         if bytes > 0 {

@@ -6,17 +6,18 @@
 use futures::future::join_all;
 use pyrun_aws::account::Connection;
 use pyrun_aws::identity::identity;
+use pyrun_aws::invoke::{Described, Functions, Mode};
 use pyrun_aws::quotas::{Quotas, Wanted};
-use pyrun_aws::stack::{Answered, Bucket, Outputs, StackClient, ping};
-use pyrun_core::Fault;
-use pyrun_core::protocol::PROTOCOL;
+use pyrun_aws::stack::{Outputs, StackClient};
+use pyrun_core::{Code, Fault, Sha256};
 use pyrun_runner::interpreter::{self, Environment};
-use pyrun_store::{Body, catalog};
+use pyrun_store::{Body, Store, StoreError, catalog};
 use serde::Serialize;
 
 use crate::args::deploy::{AccountArgs, DoctorArgs};
 use crate::console::words;
 use crate::depot;
+use crate::remote::open_store;
 use crate::settings::{FileSettings, Place};
 
 /// One thing that was looked at.
@@ -103,21 +104,28 @@ fn python(place: &Place) -> Check {
 
 async fn local_store(place: &Place) -> Result<String, Fault> {
     let store = depot::store(&place.store).await?;
-    let key = catalog::request(&pyrun_core::Sha256::of(b"is this store writable?"));
+    try_out(&*store).await?;
+    Ok(format!("{} can be read and written", place.store))
+}
+
+/// Writes an object, reads it, and leaves nothing behind.
+async fn try_out(store: &dyn Store) -> Result<(), StoreError> {
+    let key = catalog::request(&Sha256::of(b"is this store writable?"));
     store.put(&key, Body::from(b"{}".to_vec())).await?;
+    let read = store.get(&key, None).await;
     store.delete(&key).await?;
-    Ok(format!("{} can be written", place.store))
+    read.map(drop)
 }
 
 /// Each check stands on the one before: without credentials nothing else can be found out.
 async fn remote(args: &AccountArgs, checks: &mut Vec<Check>) {
-    let opened = match super::account(args) {
-        Ok((account, stack)) => Connection::open(&account)
+    let opened = match super::meant(args) {
+        Ok(meant) => Connection::open(&meant.account)
             .await
-            .map(|connection| (connection, stack)),
+            .map(|connection| (connection, meant)),
         Err(fault) => Err(fault),
     };
-    let (connection, stack) = match opened {
+    let (connection, meant) = match opened {
         Ok(opened) => opened,
         Err(fault) => return checks.push(Check::bad("region", &fault)),
     };
@@ -130,26 +138,31 @@ async fn remote(args: &AccountArgs, checks: &mut Vec<Check>) {
         Err(fault) => return checks.push(Check::bad("credentials", &fault)),
     }
     checks.push(quotas(&connection).await);
-    let outputs = match standing(&connection, &stack).await {
+    let outputs = match standing(&connection, &meant.stack).await {
         Ok((says, outputs)) => {
             checks.push(Check::good("stack", says));
             outputs
         }
         Err(fault) => return checks.push(Check::bad("stack", &fault)),
     };
-    let bucket = Bucket::new(&connection, &outputs);
-    let usable = bucket.check().await;
+    let store = match open_store(&outputs.store, &connection) {
+        Ok(store) => store,
+        Err(fault) => return checks.push(Check::bad("store", &fault)),
+    };
+    let usable = try_out(&*store).await.map_err(Fault::from);
     checks.push(Check::of(
         "store",
         usable.map(|()| format!("{} can be read and written", outputs.store)),
     ));
+    let mode = Mode::from(meant.invoke);
+    let calls = Functions::new(&connection, store);
     let functions = outputs.builders.iter().map(|pair| ("builder", pair));
     let functions = functions.chain(outputs.runners.iter().map(|pair| ("runner", pair)));
     let asked = functions.map(|(kind, (python, name))| {
-        let connection = &connection;
+        let calls = &calls;
         async move {
-            let answered = ping(connection, name).await;
-            function(&format!("{kind} {python}"), answered)
+            let (_, described) = calls.describe(name, mode).await;
+            function(kind, python, described)
         }
     });
     checks.extend(join_all(asked).await);
@@ -185,33 +198,32 @@ async fn quotas(connection: &Connection) -> Check {
     }
 }
 
-fn function(name: &str, answered: Result<Answered, Fault>) -> Check {
-    let answered = match answered {
-        Ok(answered) => answered,
-        Err(fault) => return Check::bad(name, &fault),
+fn function(kind: &str, python: &str, described: Result<Described, Fault>) -> Check {
+    let name = format!("{kind} {python}");
+    let described = match described {
+        Ok(described) => described,
+        Err(fault) => return Check::bad(&name, &fault),
     };
+    let own = &described.description.target.python;
+    if own.minor_text() != python {
+        let fault = Fault::new(
+            Code::CONFIG_INVALID,
+            format!("the {kind} for Python {python} is one for Python {own}"),
+        )
+        .hint("`PythonPath` of the stack names another Python: `pyrun deploy --parameter PythonPath=PATH`");
+        return Check::bad(&name, &fault);
+    }
     let ours = env!("CARGO_PKG_VERSION");
     let says = format!(
-        "Python {}, {} MB, version {}",
-        answered.description.target.python,
-        answered.description.memory_bytes >> 20,
-        answered.version
+        "Python {own}, {} MB, version {}",
+        described.description.memory_bytes >> 20,
+        described.version
     );
-    let mut next = Vec::new();
-    if answered.protocol != PROTOCOL {
-        next.push(format!(
-            "it speaks protocol {}, this pyrun speaks {PROTOCOL}: `pyrun deploy` updates the functions",
-            answered.protocol
-        ));
-    } else if answered.version != ours {
-        next.push(format!(
+    let mut check = Check::good(&name, says);
+    if described.version != ours {
+        check.next.push(format!(
             "this pyrun is {ours}: `pyrun deploy` brings the functions to it"
         ));
     }
-    Check {
-        name: name.to_owned(),
-        ok: answered.protocol == PROTOCOL,
-        says,
-        next,
-    }
+    check
 }

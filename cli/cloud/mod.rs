@@ -24,7 +24,7 @@ use pyrun_core::{Code, Fault};
 
 use crate::args::deploy::AccountArgs;
 use crate::console::Console;
-use crate::settings::remote::{AWS, LOCAL, Site};
+use crate::settings::remote::{AWS, Invoke, LOCAL, Site};
 use crate::settings::{FileSettings, Remote};
 
 pub use deploy::deploy;
@@ -32,8 +32,18 @@ pub use destroy::destroy;
 pub use doctor::{Check, diagnose};
 pub use status::status;
 
-/// The account and the stack that arguments mean: what they say, else what the remote's table does.
-pub fn account(args: &AccountArgs) -> Result<(Account, String), Fault> {
+/// What arguments mean: what they say, else what the remote's table does.
+struct Meant {
+    /// The account.
+    account: Account,
+    /// The stack's name.
+    stack: String,
+    /// How its functions are called.
+    invoke: Invoke,
+}
+
+/// The account and the stack that arguments mean.
+fn meant(args: &AccountArgs) -> Result<Meant, Fault> {
     let here = std::env::current_dir().unwrap_or_default();
     let file = FileSettings::find(&here)?;
     // This machine has no account: naming it names none.
@@ -42,6 +52,7 @@ pub fn account(args: &AccountArgs) -> Result<(Account, String), Fault> {
     let remote = Remote::named(named.unwrap_or(AWS), &file)?;
     let table = remote.as_ref().map(|remote| remote.account.clone());
     let table = table.unwrap_or_default();
+    let invoke = remote.as_ref().map(|remote| remote.invoke);
     let stack = match (args.stack.clone(), remote.map(|remote| remote.site)) {
         (Some(stack), _) | (None, Some(Site::Stack(stack))) => stack,
         (None, None) => names::DEFAULT_STACK.to_owned(),
@@ -58,7 +69,11 @@ pub fn account(args: &AccountArgs) -> Result<(Account, String), Fault> {
         region: args.region.clone().or(table.region),
         endpoint_url: args.endpoint_url.clone().or(table.endpoint_url),
     };
-    Ok((account, stack))
+    Ok(Meant {
+        account,
+        stack,
+        invoke: invoke.unwrap_or_default(),
+    })
 }
 
 /// An account, who asks, and a way to the stack.
@@ -72,7 +87,7 @@ struct Cloud {
 impl Cloud {
     /// Finds the account and sees whose credentials are used.
     async fn open(args: &AccountArgs) -> Result<Self, Fault> {
-        let (account, stack) = account(args)?;
+        let Meant { account, stack, .. } = meant(args)?;
         let connection = Connection::open(&account).await?;
         let identity = identity(&connection).await?;
         let client = StackClient::new(&connection, &stack);

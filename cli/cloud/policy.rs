@@ -4,7 +4,7 @@ use std::path::Path;
 
 use pyrun_core::{Code, Fault, Sha256};
 
-/// A policy and its name.
+/// A policy that can be held to, and its name.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Policy {
     /// Its text.
@@ -14,18 +14,14 @@ pub struct Policy {
 }
 
 impl Policy {
-    /// Reads a policy. Whether its rules make sense is for the functions to say, which know them.
+    /// Reads a policy as the functions will: one that they would not understand is refused here.
     pub fn read(path: &Path) -> Result<Self, Fault> {
         let text = fs_err::read_to_string(path)
             .map_err(|error| Fault::new(Code::USAGE, error.to_string()))?;
-        toml::from_str::<toml::Table>(&text).map_err(|error| {
-            Fault::new(
-                Code::CONFIG_INVALID,
-                format!("`{}` is not TOML: {}", path.display(), error.message()),
-            )
-        })?;
+        let policy = pyrun_core::Policy::parse(&text)
+            .map_err(|fault| fault.cause(format!("it is the policy in `{}`", path.display())))?;
         Ok(Self {
-            sha256: Sha256::of(&text),
+            sha256: *policy.digest(),
             text,
         })
     }

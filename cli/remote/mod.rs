@@ -20,6 +20,8 @@ mod aws;
 use pyrun_core::VersionSpecifiers;
 use pyrun_runner::interpreter::PythonRequest;
 
+#[cfg(feature = "aws")]
+pub use aws::open_store;
 pub use aws::{Lambda, bucket, depot};
 
 /// What is asked of a Python.

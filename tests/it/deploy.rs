@@ -33,6 +33,11 @@ impl World {
         for (name, value) in server.variables() {
             context = context.env(name, value);
         }
+        // MiniStack does not stream.
+        context.write(
+            "pyrun.toml",
+            "[on.aws]\nstack = \"pyrun\"\ninvoke = \"buffered\"\n",
+        );
         let world = Self { context, server };
         world.package("0.1.0");
         world
@@ -242,6 +247,13 @@ fn what_cannot_be_deployed_says_so_before_anything_is_made() {
         "(remote.quota)",
         "L-B99A9384",
     );
+    let policy = "[packages]\nalow = ['numpy']\n";
+    world.context.write("policy.toml", policy);
+    fails(
+        &["--yes", "--policy", "policy.toml"],
+        "`alow`",
+        "it is the policy in `policy.toml`",
+    );
     fails(
         &["--yes", "--arch", "arm64"],
         "(usage)",
@@ -250,7 +262,7 @@ fn what_cannot_be_deployed_says_so_before_anything_is_made() {
     fails(
         &["--yes", "--parameter", "Moon=full"],
         "(usage)",
-        "it has Architecture, ",
+        "it has AlarmConcurrency, ",
     );
     let output = world.context.run(["deploy", "status"]);
     assert!(output.stderr.contains("(remote.no-stack)"), "{output:?}");

@@ -6,6 +6,8 @@ mod bad_input;
 mod cache;
 #[cfg(feature = "aws")]
 mod deploy;
+#[cfg(feature = "aws")]
+mod deployed;
 mod determinism;
 mod docs;
 mod full_disk;

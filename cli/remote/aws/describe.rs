@@ -2,13 +2,10 @@
 //!
 //! In: a function. Out: what it says of itself. Never: asks twice what is remembered.
 
-use pyrun_aws::invoke::{Call, CallReport, Functions, LONGEST, Mode};
-use pyrun_core::protocol::{Ask, Frame};
+use pyrun_aws::invoke::{CallReport, Described, Functions, Mode};
 use pyrun_core::{Code, Fault, Target};
-use tokio::sync::mpsc;
 
-use super::discovery::{Deployment, Described, Role};
-use super::relay::greet;
+use super::discovery::{Deployment, Role};
 use crate::remote::Wish;
 
 /// The newest Python that fits a wish, and what its runner says of itself. What asking cost is added
@@ -57,52 +54,16 @@ async fn ask(
         let function = deployment
             .function(Role::Runner, python)
             .ok_or_else(|| gone(python))?;
-        let call = Call {
-            function: &function,
-            ask: &Ask::Describe,
-            mode,
-            longest: LONGEST,
-        };
-        // Two short lines: the channel holds them until the call has ended.
-        let (sender, mut heard) = mpsc::channel(64);
-        let ended = functions.call(call, &sender, &|_| {}).await;
-        drop(sender);
-        match ended.outcome {
-            Ok(()) => {}
+        let (report, described) = functions.describe(&function, mode).await;
+        match described {
+            Ok(described) => return Ok((report, described)),
             Err(fault) if fault.code == Code::REMOTE_NO_STACK && !asked_again => {
                 asked_again = true;
                 deployment.ask_again().await?;
-                continue;
             }
             Err(fault) => return Err(fault),
         }
-        let mut lines = Vec::new();
-        while let Some(line) = heard.recv().await {
-            lines.push(line);
-        }
-        return Ok((ended.report, read(&lines)?));
     }
-}
-
-fn read(lines: &[String]) -> Result<Described, Fault> {
-    let mut lines = lines.iter();
-    let version = greet(lines.next().map_or("", String::as_str))?;
-    for line in lines {
-        match Frame::from_line(line) {
-            Ok(Frame::Described(description)) => {
-                return Ok(Described {
-                    version,
-                    description,
-                });
-            }
-            Ok(Frame::Fault(fault)) => return Err(fault),
-            _ => {}
-        }
-    }
-    Err(
-        Fault::new(Code::RUN_PROTOCOL, "the function does not say what it is")
-            .hint("`pyrun deploy` makes the functions this pyrun's own"),
-    )
 }
 
 fn check_target(python: &str, target: &Target) -> Result<(), Fault> {

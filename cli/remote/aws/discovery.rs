@@ -8,8 +8,8 @@ use std::path::{Path, PathBuf};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use pyrun_aws::account::Connection;
+use pyrun_aws::invoke::Described;
 use pyrun_aws::stack;
-use pyrun_core::protocol::Description;
 use pyrun_core::{Fault, Sha256};
 use serde::{Deserialize, Serialize};
 
@@ -23,15 +23,6 @@ pub enum Role {
     Builder,
     /// Runs.
     Runner,
-}
-
-/// What a function says of itself.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-pub struct Described {
-    /// Its version.
-    pub version: String,
-    /// The rest.
-    pub description: Description,
 }
 
 /// What is known of a remote. A file of it lies in the cache.

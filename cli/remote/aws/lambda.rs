@@ -8,20 +8,19 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use pyrun_aws::invoke::price::{self, Tariff};
-use pyrun_aws::invoke::{Call, CallReport, Ended, Functions, LONGEST, Mode};
+use pyrun_aws::invoke::{Call, CallReport, Described, Ended, Functions, LONGEST, Mode};
 use pyrun_core::protocol::{Ask, BuildRequest, Cost, Frame, PROTOCOL, PrepareRequest, RunRequest};
 use pyrun_core::{Code, Event, Fault, LockHash, Target};
 use tokio::sync::mpsc;
 
 use super::describe::{self, gone};
-use super::discovery::{Deployment, Described, Role};
+use super::discovery::{Deployment, Role};
 use super::open_store;
 use super::relay::Relay;
 use crate::interrupt::Interrupt;
 use crate::remote::Wish;
 use crate::remote::budget::Prices;
 use crate::settings::Remote;
-use crate::settings::remote::Invoke;
 use crate::transport::{Answer, Transport};
 
 /// A way to the functions of one Python version.
@@ -60,10 +59,7 @@ impl Lambda {
         let deployment = Deployment::find(remote, cache).await?;
         let store = open_store(&deployment.store(), deployment.connection())?;
         let functions = Functions::new(deployment.connection(), store);
-        let mode = match remote.invoke {
-            Invoke::Streaming => Mode::Streaming,
-            Invoke::Buffered => Mode::Buffered,
-        };
+        let mode = remote.invoke.into();
         let mut reports = Vec::new();
         let (python, described) = describe::choose(
             &deployment,

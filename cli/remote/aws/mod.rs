@@ -13,6 +13,7 @@ use std::path::Path;
 use std::sync::Arc;
 
 use pyrun_aws::account::Connection;
+use pyrun_aws::invoke::Mode;
 use pyrun_aws::s3::{S3Location, S3Store};
 use pyrun_core::{Code, Fault};
 use pyrun_runner::warm::Warm;
@@ -20,10 +21,19 @@ use pyrun_store::Store;
 
 use crate::depot::Depot;
 use crate::settings::Remote;
-use crate::settings::remote::Account;
+use crate::settings::remote::{Account, Invoke};
 use discovery::Deployment;
 
 pub use lambda::Lambda;
+
+impl From<Invoke> for Mode {
+    fn from(invoke: Invoke) -> Self {
+        match invoke {
+            Invoke::Streaming => Self::Streaming,
+            Invoke::Buffered => Self::Buffered,
+        }
+    }
+}
 
 /// The store in a bucket.
 pub async fn bucket(address: &str, account: &Account) -> Result<Arc<dyn Store>, Fault> {
@@ -54,7 +64,8 @@ async fn connect(account: &Account) -> Result<Connection, Fault> {
     .await
 }
 
-fn open_store(address: &str, connection: &Connection) -> Result<Arc<dyn Store>, Fault> {
+/// The store at an address, by an account's credentials.
+pub fn open_store(address: &str, connection: &Connection) -> Result<Arc<dyn Store>, Fault> {
     let location: S3Location = address
         .parse()
         .map_err(|error| Fault::from_error(Code::CONFIG_INVALID, &error))?;

@@ -3,7 +3,8 @@
 //! In: lines. Out: the same lines, but for what has to wait until the call's cost is known. Never:
 //! lets an answer pass that begins with anything but `hello`.
 
-use pyrun_core::protocol::{Frame, PROTOCOL, Report};
+use pyrun_aws::invoke::greet;
+use pyrun_core::protocol::{Frame, Report};
 use pyrun_core::{Code, Fault};
 use tokio::sync::mpsc;
 
@@ -93,42 +94,9 @@ fn is(line: &str, kind: &str) -> bool {
         .is_some_and(|rest| rest.starts_with('"'))
 }
 
-/// The version of the side that answers, from an answer's first line.
-pub fn greet(line: &str) -> Result<String, Fault> {
-    match Frame::from_line(line) {
-        Ok(Frame::Hello { protocol, version }) if protocol == PROTOCOL => Ok(version),
-        Ok(Frame::Hello { protocol, version }) => Err(skew(protocol, &version)),
-        _ => Err(Fault::new(
-            Code::RUN_PROTOCOL,
-            "the function does not answer as one of pyrun's does",
-        )
-        .cause(format!(
-            "its answer begins with `{}`",
-            line.chars().take(80).collect::<String>()
-        ))
-        .hint("look at the names in the remote's table of pyrun.toml, or run `pyrun deploy`")),
-    }
-}
-
-fn skew(protocol: u32, version: &str) -> Fault {
-    let fault = Fault::new(
-        Code::REMOTE_SKEW,
-        format!("the functions speak protocol {protocol}, and this pyrun speaks {PROTOCOL}"),
-    )
-    .cause(format!(
-        "they are of version {version}, and this pyrun is {}",
-        env!("CARGO_PKG_VERSION")
-    ));
-    if protocol < PROTOCOL {
-        fault.hint("`pyrun deploy` updates the functions")
-    } else {
-        fault.hint("update pyrun on this machine")
-    }
-}
-
 #[cfg(test)]
 mod tests {
-    use pyrun_core::protocol::Cost;
+    use pyrun_core::protocol::{Cost, PROTOCOL};
     use serde_json::json;
 
     use super::*;

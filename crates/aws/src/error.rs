@@ -57,6 +57,18 @@ where
     kind.hint(fault)
 }
 
+/// The fault of an error that a service names in the middle of an answer.
+#[cfg(feature = "client")]
+pub(crate) fn named(what: &str, code: &str, message: &str) -> Fault {
+    let error = aws_smithy_types::error::ErrorMetadata::builder()
+        .code(code)
+        .message(message)
+        .build();
+    let kind = said::<HttpResponse>(&error, None);
+    let fault = Fault::new(kind.code(), format!("can't {what}"));
+    kind.hint(fault.cause(format!("{code}: {}", tidy(message))))
+}
+
 /// The service's own code for an error, such as `NoSuchKey`.
 pub(crate) fn code<E: ProvideErrorMetadata, R>(error: &SdkError<E, R>) -> Option<&str> {
     error.as_service_error().and_then(|error| error.code())
@@ -176,6 +188,7 @@ fn said<R: Raw>(error: &impl ProvideErrorMetadata, raw: Option<&R>) -> Kind {
         | "TooManyRequestsException"
         | "TransactionInProgressException" => Kind::Throttled,
         "CodeStorageExceededException"
+        | "LimitExceeded"
         | "LimitExceededException"
         | "ServiceQuotaExceededException" => Kind::Quota,
         "RequestTimeout" | "RequestTimeoutException" => Kind::Unreachable,

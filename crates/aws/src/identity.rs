@@ -4,7 +4,7 @@ use aws_sdk_sts::Client;
 use pyrun_core::Fault;
 
 use crate::account::Connection;
-use crate::stack::fault;
+use crate::error::fault;
 
 /// Whose credentials are used.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -9,7 +9,7 @@ use aws_sdk_servicequotas::Client as ServiceQuotas;
 use pyrun_core::{Code, Fault};
 
 use crate::account::Connection;
-use crate::stack::fault;
+use crate::error::fault;
 
 /// The most memory that Lambda gives a function, in MB.
 pub const MOST_MEMORY_MB: u64 = 10_240;

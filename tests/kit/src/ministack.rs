@@ -60,6 +60,8 @@ impl MiniStack {
             .env("BIND_HOST", "127.0.0.1")
             .env("GATEWAY_PORT", port.to_string())
             .env("LAMBDA_EXECUTOR", "local")
+            // Functions get the server's variables, and share the machine's `/tmp`.
+            .env("PYRUN_CACHE_DIR", folder.path().join("functions"))
             // So that a function's own calls come back here.
             .env("AWS_ENDPOINT_URL", &address)
             .stdin(Stdio::null())
@@ -105,19 +107,23 @@ impl MiniStack {
         fs_err::read_to_string(self.folder.path().join("log")).unwrap_or_default()
     }
 
-    fn is_ready(&self) -> bool {
+    /// What it answers to a plain request, head and body.
+    pub fn get(&self, path: &str) -> std::io::Result<String> {
         let address = SocketAddr::from((Ipv4Addr::LOCALHOST, self.port));
-        let answer = || {
-            let mut stream = TcpStream::connect(address)?;
-            stream.set_read_timeout(Some(Duration::from_secs(5)))?;
-            stream.write_all(
-                b"GET /_ministack/ready HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n",
-            )?;
-            let mut text = Vec::new();
-            stream.read_to_end(&mut text)?;
-            std::io::Result::Ok(text.starts_with(b"HTTP/1.1 200"))
-        };
-        answer().unwrap_or(false)
+        let mut stream = TcpStream::connect(address)?;
+        stream.set_read_timeout(Some(Duration::from_secs(5)))?;
+        write!(
+            stream,
+            "GET {path} HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n"
+        )?;
+        let mut text = Vec::new();
+        stream.read_to_end(&mut text)?;
+        Ok(String::from_utf8_lossy(&text).into_owned())
+    }
+
+    fn is_ready(&self) -> bool {
+        let answer = self.get("/_ministack/ready");
+        answer.is_ok_and(|text| text.starts_with("HTTP/1.1 200"))
     }
 }
 

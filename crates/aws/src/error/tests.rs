@@ -139,3 +139,14 @@ fn what_a_server_says_is_one_bounded_line() {
     assert!(fault.causes[0].starts_with("Odd: two lines x"), "{fault:?}");
     assert!(fault.causes[0].len() < 700);
 }
+
+#[cfg(feature = "client")]
+#[test]
+fn an_error_in_the_middle_of_an_answer_is_of_the_same_kinds() {
+    let fault = named("empty the bucket `x`", "AccessDenied", "No.");
+    assert_eq!(fault.code, Code::REMOTE_DENIED);
+    assert_eq!(fault.message, "can't empty the bucket `x`");
+    assert_eq!(fault.causes, ["AccessDenied: No"]);
+    assert!(!fault.hints.is_empty());
+    assert_eq!(named("do", "Odd", "x").code, Code::REMOTE_FAILED);
+}

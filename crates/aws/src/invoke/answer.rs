@@ -3,6 +3,8 @@
 //! In: chunks. Out: lines, those from the store in the place of their references. Never: passes on
 //! what Lambda says in the function's stead.
 
+use std::borrow::Cow;
+
 use pyrun_core::Code;
 use pyrun_core::Fault;
 use pyrun_store::Store;
@@ -11,6 +13,18 @@ use tokio::sync::mpsc;
 use super::error::{Failure, FunctionError};
 use super::lines::{Lines, MOST_LINE};
 use super::stored;
+
+/// The lines of an answer that came at once. Lines are not one JSON value, and a server that wants
+/// one makes a string of them; no frame begins as a string does.
+pub(super) fn lines(answer: &[u8]) -> Cow<'_, [u8]> {
+    let string = answer
+        .starts_with(b"\"")
+        .then(|| serde_json::from_slice::<String>(answer));
+    match string {
+        Some(Ok(lines)) => Cow::Owned(lines.into_bytes()),
+        _ => Cow::Borrowed(answer),
+    }
+}
 
 /// Reads one answer.
 pub(super) struct Reader<'a> {

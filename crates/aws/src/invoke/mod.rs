@@ -9,6 +9,7 @@
 
 mod answer;
 mod client;
+mod describe;
 mod error;
 mod lines;
 mod log_tail;
@@ -33,12 +34,15 @@ use error::Failure;
 use log_tail::Tail;
 use retry::{Patience, Verdict};
 
+pub use describe::{Described, greet};
 pub use retry::PATIENCE;
 
 /// The most that is sent in a call, in bytes; Lambda takes 6 MB, in base 10 or 2 as it likes.
 pub const MOST_SENT: usize = 5_000_000;
 /// The most that is sent in a call that nobody waits for, in bytes; Lambda takes 256 KB.
 pub const MOST_SENT_ASIDE: usize = 200_000;
+/// The most that comes back at once, in bytes; Lambda sends 6 MB.
+pub const MOST_AT_ONCE: u64 = 6_000_000;
 /// The longest that Lambda lets a function work.
 pub const LONGEST: Duration = Duration::from_mins(15);
 /// What a call may take on top of the function's own time: to begin, and to be heard.
@@ -62,6 +66,14 @@ impl Mode {
         match self {
             Self::Streaming => "lambda:InvokeWithResponseStream",
             Self::Buffered => "lambda:InvokeFunction",
+        }
+    }
+
+    /// What an answer may have, in bytes, where it is less than a function can send.
+    fn answer_bytes(self) -> Option<u64> {
+        match self {
+            Self::Streaming => None,
+            Self::Buffered => Some(MOST_AT_ONCE),
         }
     }
 }
@@ -158,7 +170,8 @@ impl Functions {
     /// Asks a function to do something that nobody waits for.
     pub async fn send(&self, function: &str, ask: &Ask) -> Result<(), Fault> {
         let mut report = CallReport::default();
-        let payload = stored::question(&*self.store, ask, MOST_SENT_ASIDE, &mut report).await?;
+        let payload =
+            stored::question(&*self.store, ask, MOST_SENT_ASIDE, None, &mut report).await?;
         let sent = self
             .client
             .invoke()
@@ -182,7 +195,9 @@ impl Functions {
         events: Events<'_>,
         report: &mut CallReport,
     ) -> Result<(), Fault> {
-        let payload = stored::question(&*self.store, call.ask, MOST_SENT, report).await?;
+        let answer_bytes = call.mode.answer_bytes();
+        let payload =
+            stored::question(&*self.store, call.ask, MOST_SENT, answer_bytes, report).await?;
         let mut patience = Patience::new(self.patience, is_idempotent(call.ask));
         loop {
             report.calls += 1;
@@ -300,7 +315,7 @@ impl Functions {
             let said = String::from_utf8_lossy(bytes);
             return Err(Failure::function(Some(code), Some(&said), log));
         }
-        reader.take(bytes).await?;
+        reader.take(&answer::lines(bytes)).await?;
         match reader.finish(true).await? {
             None => Ok(log),
             said => Err(Failure::function(None, said.as_deref(), log)),

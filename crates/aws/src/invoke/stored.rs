@@ -7,28 +7,46 @@ use pyrun_core::protocol::{Ask, Frame};
 use pyrun_core::{Code, Fault, Sha256};
 use pyrun_store::{Body, Store, catalog};
 
+use serde::Serialize;
+
 use super::CallReport;
 
 /// The largest frame that is fetched from the store, in bytes.
 pub(super) const MOST_FETCHED: u64 = 512 << 20;
 
-/// The bytes to send for a question: itself, or where it lies when it is longer than `most`.
+/// What is sent: a question, and what its answer may be.
+#[derive(Serialize)]
+struct Payload<'a> {
+    #[serde(flatten)]
+    ask: &'a Ask,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    answer_bytes: Option<u64>,
+}
+
+/// The bytes to send for a question: itself, or where it lies when it is longer than `most`. The
+/// answer may have `answer_bytes`, or as many as a stream carries.
 pub(super) async fn question(
     store: &dyn Store,
     ask: &Ask,
     most: usize,
+    answer_bytes: Option<u64>,
     report: &mut CallReport,
 ) -> Result<Vec<u8>, Fault> {
-    let payload = serde_json::to_vec(ask).expect("a question is plain values");
-    if payload.len() <= most {
-        return Ok(payload);
+    let payload = |ask: &Ask| {
+        let payload = Payload { ask, answer_bytes };
+        serde_json::to_vec(&payload).expect("a question is plain values")
+    };
+    let whole = payload(ask);
+    if whole.len() <= most {
+        return Ok(whole);
     }
-    let sha256 = Sha256::of(&payload);
+    let stored = serde_json::to_vec(ask).expect("a question is plain values");
+    let sha256 = Sha256::of(&stored);
     store
-        .put_new(&catalog::request(&sha256), Body::from(payload))
+        .put_new(&catalog::request(&sha256), Body::from(stored))
         .await?;
     report.puts += 1;
-    Ok(serde_json::to_vec(&Ask::Stored { sha256 }).expect("a question is plain values"))
+    Ok(payload(&Ask::Stored { sha256 }))
 }
 
 /// The reference that a line is, if it is one.
@@ -93,15 +111,18 @@ mod tests {
             hold_ms: 0,
         });
         let mut report = CallReport::default();
-        let short = question(&store, &ask, 1000, &mut report).await;
+        let short = question(&store, &ask, 1000, None, &mut report).await;
         let short = short.expect("a memory store takes all");
         assert_eq!(
             serde_json::from_slice::<Ask>(&short).ok(),
             Some(ask.clone())
         );
         assert_eq!(report.puts, 0);
-        let long = question(&store, &ask, 10, &mut report).await;
-        let sent: Ask = serde_json::from_slice(&long.expect("stored")).expect("a question");
+        let long = question(&store, &ask, 10, Some(7), &mut report).await;
+        let long = long.expect("stored");
+        let sent: Ask = serde_json::from_slice(&long).expect("a question");
+        let beside: serde_json::Value = serde_json::from_slice(&long).expect("JSON");
+        assert_eq!(beside["answer_bytes"], 7);
         let Ask::Stored { sha256 } = sent else {
             panic!("{sent:?}")
         };

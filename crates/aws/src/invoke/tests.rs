@@ -167,6 +167,40 @@ async fn an_answer_comes_line_by_line_with_what_it_cost() {
 }
 
 #[tokio::test]
+async fn an_answer_that_came_as_one_string_is_its_lines() {
+    let lines = [hello(), value(&serde_json::json!("é\n"))];
+    let string = serde_json::to_string(&lines.concat()).expect("a string");
+    let server = CallServer::start(move |_, _| Reply::lines(&[string.clone()]));
+    let caller = Caller {
+        mode: Mode::Buffered,
+        ..Caller::new(&server.endpoint())
+    };
+    let got = caller.ask(&run(None)).await;
+    assert_eq!(got.ended.outcome, Ok(()));
+    assert_eq!(got.lines, lines.map(|line| line.trim_end().to_owned()));
+}
+
+#[tokio::test]
+async fn a_function_is_told_what_can_come_back_at_once() {
+    for (mode, expected) in [
+        (Mode::Streaming, serde_json::Value::Null),
+        (Mode::Buffered, MOST_AT_ONCE.into()),
+    ] {
+        let server = CallServer::start(|_, _| Reply::lines(&[hello()]));
+        let caller = Caller {
+            mode,
+            ..Caller::new(&server.endpoint())
+        };
+        let ask = run(None);
+        caller.ask(&ask).await;
+        let payload = &server.calls()[0].payload;
+        let sent: serde_json::Value = serde_json::from_slice(payload).expect("JSON");
+        assert_eq!(sent["answer_bytes"], expected, "{mode:?}");
+        assert_eq!(serde_json::from_slice::<Ask>(payload).ok(), Some(ask));
+    }
+}
+
+#[tokio::test]
 async fn lines_come_while_the_function_works() {
     let reply = Reply::Answer {
         parts: vec![hello().into_bytes()],

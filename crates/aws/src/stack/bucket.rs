@@ -1,20 +1,18 @@
 //! What lies in a stack's bucket, as far as deploying and removing need it.
 //!
-//! In: what a stack consists of. Out: the functions' programs put there, its weight, an empty
-//! bucket and none at all. Never: replaces an object that is there; deletes anything unless it is
-//! told to empty the whole bucket.
+//! In: what a stack consists of. Out: its weight, an empty bucket and none at all. Never: writes
+//! an object, which is the store's business; deletes anything unless it is told to empty the whole
+//! bucket.
 
 use aws_sdk_s3::Client;
 use aws_sdk_s3::config::Builder;
-use aws_sdk_s3::primitives::ByteStream;
 use aws_sdk_s3::types::{Delete, ObjectIdentifier};
 use aws_smithy_types::retry::RetryConfig;
-use bytes::Bytes;
-use pyrun_core::{Code, Fault, Sha256};
-use pyrun_store::{Created, Key, catalog};
+use pyrun_core::{Code, Fault};
 
-use super::{Failure, Outputs, fault};
+use super::{Failure, Outputs};
 use crate::account::Connection;
+use crate::error::{self, fault};
 
 /// How often a call is tried.
 const ATTEMPTS: u32 = 6;
@@ -28,7 +26,6 @@ const PASSES: usize = 3;
 pub struct Bucket {
     s3: Client,
     name: String,
-    prefix: String,
 }
 
 /// What lies in a bucket.
@@ -62,56 +59,12 @@ impl Bucket {
         Self {
             s3: Client::from_conf(config.build()),
             name: outputs.bucket().to_owned(),
-            prefix: outputs.prefix(),
         }
     }
 
     /// Its name.
     pub fn name(&self) -> &str {
         &self.name
-    }
-
-    /// Stores an object unless it is there.
-    pub async fn put_new(&self, key: &Key, body: Bytes) -> Result<Created, Fault> {
-        let put = self
-            .s3
-            .put_object()
-            .bucket(&self.name)
-            .key(format!("{}{key}", self.prefix))
-            .if_none_match("*")
-            .body(ByteStream::from(body))
-            .send()
-            .await;
-        match put {
-            Ok(_) => Ok(Created::Yes),
-            Err(error) if Failure::of(&error).code == "PreconditionFailed" => Ok(Created::No),
-            Err(error) => Err(fault(
-                &format!("write to the bucket `{}`", self.name),
-                &error,
-            )),
-        }
-    }
-
-    /// Sees whether the bucket can be read and written, and leaves nothing behind.
-    pub async fn check(&self) -> Result<(), Fault> {
-        let key = catalog::request(&Sha256::of(b"is this store writable?"));
-        let path = format!("{}{key}", self.prefix);
-        self.put_new(&key, Bytes::from_static(b"{}")).await?;
-        self.s3
-            .head_object()
-            .bucket(&self.name)
-            .key(&path)
-            .send()
-            .await
-            .map_err(|error| fault(&format!("read the bucket `{}`", self.name), &error))?;
-        self.s3
-            .delete_object()
-            .bucket(&self.name)
-            .key(&path)
-            .send()
-            .await
-            .map_err(|error| fault(&format!("delete from the bucket `{}`", self.name), &error))?;
-        Ok(())
     }
 
     /// How much lies in it.
@@ -278,7 +231,7 @@ impl Bucket {
             .map_err(|error| fault(doing, &error))?;
         match answer.errors().first() {
             None => Ok(()),
-            Some(error) => Err(super::named(
+            Some(error) => Err(error::named(
                 doing,
                 error.code().unwrap_or_default(),
                 error.message().unwrap_or_default(),

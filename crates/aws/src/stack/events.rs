@@ -6,7 +6,8 @@ use aws_sdk_cloudformation::Client;
 use aws_sdk_cloudformation::types as sdk;
 use pyrun_core::Fault;
 
-use super::{Status, error};
+use super::Status;
+use crate::error;
 
 /// Something that happened to a resource of a stack, or to the stack itself.
 #[derive(Debug, Clone, PartialEq, Eq)]

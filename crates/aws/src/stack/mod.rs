@@ -16,7 +16,6 @@ mod fate;
 mod follow;
 mod operate;
 mod outputs;
-mod ping;
 mod plan;
 mod state;
 mod template;
@@ -25,12 +24,11 @@ pub use bucket::{Bucket, Emptied, Weight};
 pub use events::StackEvent;
 pub use operate::{Removed, StackClient};
 pub use outputs::{Outputs, outputs};
-pub use ping::{Answered, ping};
 pub use plan::{Action, Change, ChangeSet, Draft, Plan, Replacement};
 pub use state::{Stack, Status};
 pub use template::{LIMIT as TEMPLATE_LIMIT, TEMPLATE, parameters as template_parameters};
 
-pub(crate) use error::{Failure, fault, named};
+use error::Failure;
 
 /// The tag that every stack of pyrun carries. Its value never changes: a tag that did would change
 /// every resource with it.

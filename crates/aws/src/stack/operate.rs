@@ -11,8 +11,9 @@ use aws_smithy_types::retry::RetryConfig;
 use pyrun_core::{Code, Fault};
 
 use super::events::{self, Pace, Reader};
-use super::{Change, ChangeSet, Draft, Failure, Plan, Stack, StackEvent, TAG, error, fate};
+use super::{Change, ChangeSet, Draft, Failure, Plan, Stack, StackEvent, TAG, fate};
 use crate::account::Connection;
+use crate::error;
 
 /// How often a call is tried, and how long after the first: `CloudFormation`'s rates are low, and
 /// looking costs nothing.

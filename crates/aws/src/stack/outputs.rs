@@ -52,17 +52,6 @@ impl Outputs {
         rest.split_once('/').map_or(rest, |(bucket, _)| bucket)
     }
 
-    /// The prefix of every key: empty, or with a slash at its end.
-    pub fn prefix(&self) -> String {
-        let rest = self.store.trim_start_matches("s3://");
-        match rest.split_once('/') {
-            Some((_, prefix)) if !prefix.is_empty() => {
-                format!("{}/", prefix.trim_end_matches('/'))
-            }
-            _ => String::new(),
-        }
-    }
-
     /// Whether it is the bucket alone, as a first deployment that did not get further leaves it.
     pub fn is_bucket_alone(&self) -> bool {
         self.builders.is_empty() && self.runners.is_empty()
@@ -129,13 +118,13 @@ mod tests {
         assert_eq!(found.builders["3.12"], "pyrun-builder-312");
         assert_eq!(found.runners["3.13"], "pyrun-runner-313");
         assert_eq!((found.builders.len(), found.runners.len()), (1, 1));
-        assert_eq!((found.bucket(), &*found.prefix()), ("bucket", "team/"));
+        assert_eq!(found.bucket(), "bucket");
     }
 
     #[test]
-    fn a_store_without_a_prefix_has_none() {
+    fn a_bucket_alone_has_no_functions() {
         let found = outputs(&[("Store", "s3://bucket")]).expect("a stack of the bucket alone");
-        assert_eq!((found.bucket(), &*found.prefix()), ("bucket", ""));
+        assert_eq!(found.bucket(), "bucket");
         assert!(found.is_bucket_alone());
     }
 

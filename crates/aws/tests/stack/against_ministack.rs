@@ -8,13 +8,15 @@ use aws_sdk_s3::types::{BucketVersioningStatus, VersioningConfiguration};
 use bytes::Bytes;
 use pyrun_aws::account::{Account, Connection};
 use pyrun_aws::names::parameter;
+use pyrun_aws::s3::S3Store;
 use pyrun_aws::stack::{
-    Action, Bucket, ChangeSet, Draft, Emptied, Plan, Stack, StackClient, StackEvent, outputs,
+    Action, Bucket, ChangeSet, Draft, Emptied, Outputs, Plan, Stack, StackClient, StackEvent,
+    outputs,
 };
 use pyrun_core::{Code, Fault, Sha256};
 use pyrun_kit::MiniStack;
 use pyrun_kit::archive::{Archive, Member};
-use pyrun_store::{Created, catalog};
+use pyrun_store::{Created, Store as _, catalog};
 
 /// The smallest template that has what a deployment needs: what the real one has besides is
 /// `infra`'s business.
@@ -74,6 +76,12 @@ async fn make(
     client.execute(&set, &|_| {}).await
 }
 
+/// The store in a stack's bucket.
+fn store(connection: &Connection, outputs: &Outputs) -> S3Store {
+    let location = outputs.store.parse().expect("a place in S3");
+    S3Store::open(location, connection)
+}
+
 /// A zip that holds a `bootstrap` which does nothing: `MiniStack` wants a zip, and nobody calls it here.
 fn program() -> Bytes {
     let member = Member::stored("bootstrap", b"#!/bin/sh\n", 0o755);
@@ -117,11 +125,13 @@ async fn a_stack_is_made_in_two_steps_changed_and_removed() {
     // The programs.
     let found = stack.outputs().expect("a store");
     let bucket = Bucket::new(&world.connection, &found);
-    bucket.check().await.expect("a bucket that can be used");
+    let store = store(&world.connection, &found);
     let zip = program();
     let key = catalog::code(&Sha256::of(&zip));
-    assert_eq!(bucket.put_new(&key, zip.clone()).await, Ok(Created::Yes));
-    assert_eq!(bucket.put_new(&key, zip).await, Ok(Created::No));
+    for expected in [Created::Yes, Created::No] {
+        let created = store.put_new(&key, zip.clone().into()).await;
+        assert_eq!(created.expect("a store that can be used"), expected);
+    }
 
     // The functions.
     let code = [
@@ -181,10 +191,11 @@ async fn a_change_that_fails_is_taken_back_and_says_why() {
     let world = World::new().await;
     let client = world.client("pyrun");
     let stack = make(&client, None, &draft(&[])).await.expect("a bucket");
-    let bucket = Bucket::new(&world.connection, &stack.outputs().expect("a store"));
+    let store = store(&world.connection, &stack.outputs().expect("a store"));
     let zip = program();
     let key = catalog::code(&Sha256::of(&zip));
-    bucket.put_new(&key, zip).await.expect("it is ours");
+    let put = store.put_new(&key, zip.into()).await;
+    put.expect("it is ours");
     let code = |runner| {
         [
             (parameter::BUILDER_CODE, key.as_str()),
