@@ -200,7 +200,7 @@ impl Console {
             self.note(Tone::Dim, "note", note);
         }
         if self.level < Level::Verbose {
-            if let Some(cost) = &report.cost {
+            if let Some(cost) = report.cost.as_ref().filter(|cost| cost.requests > 0) {
                 self.say(&words::cost(cost));
             }
             return;

@@ -205,6 +205,10 @@ impl Functions {
                 Ok(()) => return Ok(()),
                 Err(failure) => failure,
             };
+            // What was refused, or never sent, costs nothing.
+            if matches!(failure, Failure::Refused(_) | Failure::NotSent(_)) {
+                report.calls -= 1;
+            }
             match patience.judge(&failure) {
                 Verdict::Wait { pause, why } => {
                     if let Some(message) = why {

@@ -59,7 +59,8 @@ impl Tariff {
     /// What a call cost. Where its log did not say, what the caller measured counts.
     pub fn cost(&self, report: &CallReport) -> Cost {
         let measured = u64::try_from(report.wall.as_micros().div_ceil(1000)).unwrap_or(u64::MAX);
-        let billed_ms = report.billed_ms.unwrap_or(measured);
+        let unsaid = if report.calls == 0 { 0 } else { measured };
+        let billed_ms = report.billed_ms.unwrap_or(unsaid);
         let memory_mb = report.memory_mb.unwrap_or(self.memory_mb);
         let gb_seconds = billed_ms as f64 / 1e3 * memory_mb as f64 / 1024.0;
         let streamed = report.bytes.saturating_sub(STREAMED_FREE) as f64 / GB;
@@ -152,6 +153,17 @@ mod tests {
         };
         let cost = Tariff::new(Arch::X86_64, 1 << 30).cost(&report);
         assert!(close(cost.usd, 0.0054), "{cost:?}");
+    }
+
+    #[test]
+    fn what_was_never_called_costs_nothing() {
+        let report = CallReport {
+            wall: Duration::from_secs(9),
+            ..CallReport::default()
+        };
+        let cost = Tariff::new(Arch::X86_64, 1 << 30).cost(&report);
+        assert_eq!((cost.billed_ms, cost.requests), (0, 0));
+        assert!(close(cost.usd, 0.0), "{cost:?}");
     }
 
     #[test]
