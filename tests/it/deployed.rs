@@ -144,7 +144,7 @@ impl Cloud {
     }
 }
 
-/// The folder of the packed programs: what `cargo xtask package` made, where PYRUN_TEST_PACKAGE
+/// The folder of the packed programs: what `cargo xtask package` made, where `PYRUN_TEST_PACKAGE`
 /// names it, else this build's own programs in the same shape.
 fn artifacts(world: &World) -> PathBuf {
     if let Some(folder) = std::env::var_os("PYRUN_TEST_PACKAGE") {

@@ -170,7 +170,7 @@ async fn an_answer_comes_line_by_line_with_what_it_cost() {
 async fn an_answer_that_came_as_one_string_is_its_lines() {
     let lines = [hello(), value(&serde_json::json!("é\n"))];
     let string = serde_json::to_string(&lines.concat()).expect("a string");
-    let server = CallServer::start(move |_, _| Reply::lines(&[string.clone()]));
+    let server = CallServer::start(move |_, _| Reply::lines(std::slice::from_ref(&string)));
     let caller = Caller {
         mode: Mode::Buffered,
         ..Caller::new(&server.endpoint())

@@ -20,7 +20,7 @@ async fn a_refusal_says_what_kind_it_is() {
         (403, "AccessDenied", Code::REMOTE_DENIED),
         (403, "ExpiredToken", Code::REMOTE_CREDENTIALS),
         (403, "InvalidClientTokenId", Code::REMOTE_CREDENTIALS),
-        (403, "OptInRequired", Code::REMOTE_REGION),
+        (403, "OptInRequired", Code::REMOTE_DENIED),
         (400, "ValidationError", Code::REMOTE_FAILED),
     ] {
         let fault = looked(status, code).await;
