@@ -28,6 +28,11 @@ impl Programs {
                 .current_dir(Path::new(env!("CARGO_MANIFEST_DIR")).join("../.."))
                 .args(["build", "--quiet", "--locked", "--bins"])
                 .args(["--package", "pyrun-builder", "--package", "pyrun-runner"]);
+            for (name, _) in std::env::vars_os() {
+                if name.to_str().is_some_and(is_of_the_test) {
+                    cargo.env_remove(name);
+                }
+            }
             if profile.ends_with("release") {
                 cargo.arg("--release");
             }
@@ -42,6 +47,20 @@ impl Programs {
             }
         })
     }
+}
+
+/// Whether cargo sets a variable for the test that it runs. Build scripts that look at those (that
+/// of `ring` does) would be run again each time, and all that leans on them would be built anew.
+fn is_of_the_test(variable: &str) -> bool {
+    [
+        "CARGO_MANIFEST_",
+        "CARGO_PKG_",
+        "CARGO_BIN_",
+        "CARGO_CRATE_",
+    ]
+    .iter()
+    .any(|prefix| variable.starts_with(prefix))
+        || ["CARGO_PRIMARY_PACKAGE", "CARGO_TARGET_TMPDIR"].contains(&variable)
 }
 
 /// `target/debug`, from `target/debug/deps/it-0123456789abcdef`.

@@ -1,8 +1,10 @@
 //! The SDK's client for calls that may be silent for minutes.
 //!
-//! In: a connection. Out: a client without retries of its own, whose connections are kept alive.
+//! In: a way to an account. Out: a client without retries of its own, whose connections are kept
+//! alive and bounded in number.
 //! Never: bounds how long a call takes; its caller does.
 
+use std::num::NonZeroUsize;
 use std::time::Duration;
 
 use aws_sdk_lambda::Client;
@@ -22,8 +24,8 @@ const CONNECTING: Duration = Duration::from_secs(10);
 /// How often a silent connection shows that it is there: gateways forget one after some minutes.
 const KEEPALIVE: Duration = Duration::from_secs(45);
 
-/// A client for calls.
-pub(super) fn client(connection: &Connection) -> Client {
+/// A client for calls that has at most so many connections.
+pub(super) fn client(connection: &Connection, most: NonZeroUsize) -> Client {
     let timeouts = TimeoutConfig::builder()
         .connect_timeout(CONNECTING)
         .disable_read_timeout()
@@ -31,7 +33,7 @@ pub(super) fn client(connection: &Connection) -> Client {
         .disable_operation_attempt_timeout()
         .build();
     let config = Builder::from(connection.sdk())
-        .http_client(kept_alive())
+        .http_client(kept_alive(most))
         .retry_config(RetryConfig::disabled())
         .timeout_config(timeouts)
         // A function that computes for minutes says nothing meanwhile.
@@ -41,8 +43,9 @@ pub(super) fn client(connection: &Connection) -> Client {
 }
 
 /// An HTTP client that keeps silent connections alive.
-fn kept_alive() -> SharedHttpClient {
+fn kept_alive(most: NonZeroUsize) -> SharedHttpClient {
     let pool = ConnectionPool::builder()
+        .max_connections_per_host(most.get())
         .tcp_keepalive(KEEPALIVE)
         .tls_provider(tls::Provider::Rustls(
             tls::rustls_provider::CryptoMode::Ring,

@@ -2,7 +2,8 @@
 //!
 //! In: a question ([`Ask`]) and a function's name. Out: the lines of the answer as they come, then
 //! what the call cost and how it ended. Never: asks a run twice once it may have begun; reads the
-//! frames, but for those that stand for something in the store; waits for ever.
+//! frames, but for those that stand for something in the store; waits for ever; has more
+//! connections open than it may.
 //!
 //! A question over [`MOST_SENT`] goes through the store, and so does what a function could not send
 //! back. The SDK's own retries are off: what may be repeated is decided here (`retry`).
@@ -17,6 +18,7 @@ pub mod price;
 mod retry;
 mod stored;
 
+use std::num::NonZeroUsize;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -26,7 +28,7 @@ use aws_sdk_lambda::types::{InvocationType, LogType};
 use pyrun_core::protocol::Ask;
 use pyrun_core::{Event, Events, Fault};
 use pyrun_store::Store;
-use tokio::sync::mpsc;
+use tokio::sync::{Semaphore, SemaphorePermit, mpsc};
 
 use crate::account::Connection;
 use answer::Reader;
@@ -49,6 +51,14 @@ pub const LONGEST: Duration = Duration::from_mins(15);
 const MARGIN: Duration = Duration::from_secs(30);
 /// What comes before a run's own time begins: fetching and unpacking its bundle.
 const BEFORE_A_RUN: Duration = Duration::from_mins(2);
+
+/// How many calls are under way at once, each on a connection of its own; the others wait for
+/// their turn. As many as `prewarm` needs at one moment, and half the open files that a process
+/// usually has.
+pub const CONNECTIONS: NonZeroUsize = NonZeroUsize::new(512).expect("not 0");
+/// How long the end of a stream may take after its last event. Whoever does not read it can't use
+/// the connection again.
+const END_OF_STREAM: Duration = Duration::from_secs(2);
 
 /// Whether an answer comes as it is said, or at once at its end.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -127,22 +137,33 @@ pub struct Ended {
 #[derive(Debug, Clone)]
 pub struct Functions {
     client: Client,
-    region: String,
+    connection: Connection,
     store: Arc<dyn Store>,
     patience: Duration,
     margin: Duration,
+    /// Shared by all copies, as the client's connections are.
+    turns: Arc<Semaphore>,
 }
 
 impl Functions {
     /// Functions that share `store` with their caller. Nothing is called yet.
     pub fn new(connection: &Connection, store: Arc<dyn Store>) -> Self {
         Self {
-            client: client::client(connection),
-            region: connection.region().to_owned(),
+            client: client::client(connection, CONNECTIONS),
+            connection: connection.clone(),
             store,
             patience: PATIENCE,
             margin: MARGIN,
+            turns: Arc::new(Semaphore::new(CONNECTIONS.get())),
         }
+    }
+
+    /// Has this many connections open at most, instead of [`CONNECTIONS`].
+    #[must_use]
+    pub fn with_connections(mut self, most: NonZeroUsize) -> Self {
+        self.client = client::client(&self.connection, most);
+        self.turns = Arc::new(Semaphore::new(most.get()));
+        self
     }
 
     /// Waits this long in all, and no longer, when it is asked to slow down.
@@ -153,7 +174,8 @@ impl Functions {
     }
 
     /// Asks a function. `lines` gets the answer, each line without its end; `events` hears of
-    /// waiting. A closed `lines` ends the call: what the function does goes on.
+    /// waiting. A closed `lines` ends the call: what the function does goes on. A call whose
+    /// `lines` nobody reads keeps its connection.
     pub async fn call(
         &self,
         call: Call<'_>,
@@ -172,6 +194,7 @@ impl Functions {
         let mut report = CallReport::default();
         let payload =
             stored::question(&*self.store, ask, MOST_SENT_ASIDE, None, &mut report).await?;
+        let _turn = self.turn().await;
         let sent = self
             .client
             .invoke()
@@ -182,9 +205,11 @@ impl Functions {
             .await;
         match sent {
             Ok(_) => Ok(()),
-            Err(error) => {
-                Err(Failure::of(&error).into_fault(function, &self.region, Mode::Buffered))
-            }
+            Err(error) => Err(Failure::of(&error).into_fault(
+                function,
+                self.connection.region(),
+                Mode::Buffered,
+            )),
         }
     }
 
@@ -217,10 +242,20 @@ impl Functions {
                     tokio::time::sleep(pause).await;
                 }
                 Verdict::GiveUp => {
-                    return Err(failure.into_fault(call.function, &self.region, call.mode));
+                    return Err(failure.into_fault(
+                        call.function,
+                        self.connection.region(),
+                        call.mode,
+                    ));
                 }
             }
         }
+    }
+
+    /// The right to a connection. Whoever pauses between two attempts has given it back.
+    async fn turn(&self) -> SemaphorePermit<'_> {
+        let turn = self.turns.acquire().await;
+        turn.expect("nobody closes the semaphore")
     }
 
     async fn attempt(
@@ -230,6 +265,7 @@ impl Functions {
         lines: &mpsc::Sender<String>,
         report: &mut CallReport,
     ) -> Result<(), Failure> {
+        let _turn = self.turn().await;
         let mut reader = Reader::new(&*self.store, lines);
         let ended = match call.mode {
             Mode::Streaming => self.stream(call, payload, &mut reader).await,
@@ -280,6 +316,8 @@ impl Functions {
                 }
                 Some(Part::InvokeComplete(end)) => {
                     let log = end.log_result().and_then(Tail::decode);
+                    // Whatever comes now, the answer is whole.
+                    let _ = tokio::time::timeout(END_OF_STREAM, parts.recv()).await;
                     let said = reader.finish(end.error_code().is_none()).await?;
                     return match (end.error_code(), said) {
                         (None, None) => Ok(log),

@@ -98,9 +98,11 @@ impl Environment {
         let (tell, events) = mpsc::channel(16);
         let desk = Arc::new(Desk::new(tell, function.role.clone(), token.clone()));
         let served = Arc::clone(&desk);
-        let api = tokio::spawn(http::serve(listener, move |request| {
-            runtime_api::respond(Arc::clone(&served), request)
-        }));
+        let api = tokio::spawn(http::serve(
+            listener,
+            || (),
+            move |request| runtime_api::respond(Arc::clone(&served), request),
+        ));
         Ok(Self {
             number,
             function,

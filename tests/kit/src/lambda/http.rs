@@ -21,10 +21,15 @@ use super::answer::Answer;
 /// instead of a broken pipe.
 const THROWN_AWAY: usize = 64 << 20;
 
-/// Serves connections; they end when the future is dropped. An error of `respond` closes the
-/// connection without an answer.
-pub(super) async fn serve<Respond, Answering>(listener: TcpListener, respond: Respond)
-where
+/// Serves connections; they end when the future is dropped. What `opened` makes of each lives as
+/// long as it does. An error of `respond` closes the connection without an answer.
+pub(super) async fn serve<Opened, Kept, Respond, Answering>(
+    listener: TcpListener,
+    opened: Opened,
+    respond: Respond,
+) where
+    Opened: Fn() -> Kept,
+    Kept: Send + 'static,
     Respond: Fn(Request<Incoming>) -> Answering + Clone + Send + Sync + 'static,
     Answering: Future<Output = io::Result<Response<Answer>>> + Send + 'static,
 {
@@ -38,7 +43,9 @@ where
         let _ = stream.set_nodelay(true);
         while connections.try_join_next().is_some() {}
         let respond = respond.clone();
+        let kept = opened();
         connections.spawn(async move {
+            let _kept = kept;
             // That the client went away is no event.
             let _ = hyper::server::conn::http1::Builder::new()
                 .serve_connection(TokioIo::new(stream), service_fn(respond))

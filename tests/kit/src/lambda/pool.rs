@@ -45,6 +45,8 @@ pub(super) struct State {
     pub statistics: Statistics,
     pub records: VecDeque<CallRecord>,
     running: usize,
+    /// Connections of callers that are open.
+    connections: usize,
     environments: u64,
     requests: u64,
     random: RandomState,
@@ -72,6 +74,7 @@ impl World {
                 statistics: Statistics::default(),
                 records: VecDeque::new(),
                 running: 0,
+                connections: 0,
                 environments: 0,
                 requests: 0,
                 random: RandomState::new(),
@@ -197,6 +200,15 @@ impl State {
         parts.join("-")
     }
 
+    /// Forgets the calls, and counts anew.
+    pub(super) fn clear(&mut self) {
+        self.records.clear();
+        self.statistics = Statistics {
+            peak_connections: self.connections,
+            ..Statistics::default()
+        };
+    }
+
     /// Writes a call down.
     pub(super) fn record(&mut self, record: CallRecord, over_storage: bool) {
         self.statistics.invocations += 1;
@@ -255,5 +267,33 @@ impl Drop for Permit {
         if let Some(slot) = state.slots.get_mut(&self.function.name) {
             slot.running = slot.running.saturating_sub(1);
         }
+    }
+}
+
+/// A caller's connection. It counts until it is dropped.
+#[derive(Debug)]
+pub(super) struct Connection {
+    world: Arc<World>,
+}
+
+impl Connection {
+    /// Another one.
+    pub(super) fn open(world: &Arc<World>) -> Self {
+        let mut state = world.state();
+        state.connections += 1;
+        state.statistics.connections += 1;
+        state.statistics.peak_connections =
+            state.statistics.peak_connections.max(state.connections);
+        drop(state);
+        Self {
+            world: Arc::clone(world),
+        }
+    }
+}
+
+impl Drop for Connection {
+    fn drop(&mut self) {
+        let mut state = self.world.state();
+        state.connections = state.connections.saturating_sub(1);
     }
 }

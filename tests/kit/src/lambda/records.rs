@@ -53,6 +53,10 @@ pub struct Statistics {
     pub peak: usize,
     /// Calls after which an environment had more on its disk than it may.
     pub over_storage: u64,
+    /// Connections of callers that were opened.
+    pub connections: u64,
+    /// The most connections of callers that were open at once.
+    pub peak_connections: usize,
 }
 
 /// What a report line is made of.

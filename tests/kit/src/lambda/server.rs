@@ -16,7 +16,7 @@ use super::api;
 use super::call;
 use super::function::{Function, REGION};
 use super::http;
-use super::pool::World;
+use super::pool::{Connection, World};
 use super::records::{CallRecord, Statistics};
 use super::refusal::{Failure, ThrottleReason};
 
@@ -174,9 +174,7 @@ impl LambdaServer {
 
     /// Forgets the calls and sets the counts to zero.
     pub fn clear(&self) {
-        let mut state = self.world.state();
-        state.records.clear();
-        state.statistics = Statistics::default();
+        self.world.state().clear();
     }
 
     /// Does something in the server's runtime; a test may wait for it within its own.
@@ -211,9 +209,12 @@ fn run(
     runtime.block_on(async move {
         let listener =
             tokio::net::TcpListener::from_std(listener).expect("a bound socket can be waited for");
-        let serving = http::serve(listener, move |request| {
-            api::respond(Arc::clone(&served), request)
-        });
+        let counted = Arc::clone(&served);
+        let serving = http::serve(
+            listener,
+            move || Connection::open(&counted),
+            move |request| api::respond(Arc::clone(&served), request),
+        );
         tokio::select! {
             _ = stopped => {}
             () = serving => {}
