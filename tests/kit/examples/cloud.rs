@@ -1,7 +1,7 @@
 //! A cloud on the loopback to try `--on test` by hand: an S3 server and the two functions.
 //!
-//! In: nothing. Out: variables for a shell, and a pyrun.toml in the current folder's place to copy
-//! from. It runs until its input ends.
+//! In: nothing. Out: what a shell reads to have the variables and a pyrun.toml with the remote
+//! `test`. It runs until its input ends. Never: listens beyond 127.0.0.1.
 
 use std::io::Read as _;
 use std::process::Command;
@@ -11,6 +11,7 @@ use pyrun_kit::lambda::{Function, LambdaServer, Role};
 use pyrun_kit::seaweed::Seaweed;
 use pyrun_kit::{Programs, python};
 
+#[expect(clippy::print_stdout, reason = "its output is for a shell")]
 fn main() {
     let seaweed = Seaweed::shared();
     let bucket = seaweed.bucket();
