@@ -18,6 +18,7 @@ use crate::args::deploy::{AccountArgs, DoctorArgs};
 use crate::console::words;
 use crate::depot;
 use crate::remote::open_store;
+use crate::settings::remote::Site;
 use crate::settings::{FileSettings, Place};
 
 /// One thing that was looked at.
@@ -130,20 +131,22 @@ async fn remote(args: &AccountArgs, checks: &mut Vec<Check>) {
         Err(fault) => return checks.push(Check::bad("region", &fault)),
     };
     checks.push(Check::good("region", connection.region()));
-    match identity(&connection).await {
-        Ok(who) => checks.push(Check::good(
-            "credentials",
-            format!("account {}, {}", who.account, who.arn),
-        )),
-        Err(fault) => return checks.push(Check::bad("credentials", &fault)),
-    }
-    checks.push(quotas(&connection).await);
-    let outputs = match standing(&connection, &meant.stack).await {
-        Ok((says, outputs)) => {
-            checks.push(Check::good("stack", says));
-            outputs
-        }
-        Err(fault) => return checks.push(Check::bad("stack", &fault)),
+    let outputs = match &meant.site {
+        Site::Stack(name) => stack(&connection, name, checks).await,
+        // Whoever was only told of functions and a store may know nothing of the account.
+        Site::Given {
+            store,
+            builders,
+            runners,
+        } => Some(Outputs {
+            store: store.clone(),
+            builders: builders.clone(),
+            runners: runners.clone(),
+            ..Outputs::default()
+        }),
+    };
+    let Some(outputs) = outputs else {
+        return;
     };
     let store = match open_store(&outputs.store, &connection) {
         Ok(store) => store,
@@ -166,6 +169,31 @@ async fn remote(args: &AccountArgs, checks: &mut Vec<Check>) {
         }
     });
     checks.extend(join_all(asked).await);
+}
+
+/// What a stack consists of, when nothing keeps that from being found out.
+async fn stack(connection: &Connection, name: &str, checks: &mut Vec<Check>) -> Option<Outputs> {
+    match identity(connection).await {
+        Ok(who) => checks.push(Check::good(
+            "credentials",
+            format!("account {}, {}", who.account, who.arn),
+        )),
+        Err(fault) => {
+            checks.push(Check::bad("credentials", &fault));
+            return None;
+        }
+    }
+    checks.push(quotas(connection).await);
+    match standing(connection, name).await {
+        Ok((says, outputs)) => {
+            checks.push(Check::good("stack", says));
+            Some(outputs)
+        }
+        Err(fault) => {
+            checks.push(Check::bad("stack", &fault));
+            None
+        }
+    }
 }
 
 async fn standing(connection: &Connection, name: &str) -> Result<(String, Outputs), Fault> {

@@ -36,13 +36,27 @@ pub use status::status;
 struct Meant {
     /// The account.
     account: Account,
-    /// The stack's name.
-    stack: String,
+    /// What the remote consists of.
+    site: Site,
     /// How its functions are called.
     invoke: Invoke,
 }
 
-/// The account and the stack that arguments mean.
+impl Meant {
+    /// The stack's name; a remote that only names functions has none.
+    fn stack(&self) -> Result<&str, Fault> {
+        match &self.site {
+            Site::Stack(name) => Ok(name),
+            Site::Given { .. } => {
+                let message = "the remote names functions and a store, and no stack";
+                Err(Fault::new(Code::CONFIG_INVALID, message)
+                    .hint("name the stack with `--stack NAME`"))
+            }
+        }
+    }
+}
+
+/// The account and the place that arguments mean.
 fn meant(args: &AccountArgs) -> Result<Meant, Fault> {
     let here = std::env::current_dir().unwrap_or_default();
     let file = FileSettings::find(&here)?;
@@ -53,16 +67,10 @@ fn meant(args: &AccountArgs) -> Result<Meant, Fault> {
     let table = remote.as_ref().map(|remote| remote.account.clone());
     let table = table.unwrap_or_default();
     let invoke = remote.as_ref().map(|remote| remote.invoke);
-    let stack = match (args.stack.clone(), remote.map(|remote| remote.site)) {
-        (Some(stack), _) | (None, Some(Site::Stack(stack))) => stack,
-        (None, None) => names::DEFAULT_STACK.to_owned(),
-        (None, Some(Site::Given { .. })) => {
-            return Err(Fault::new(
-                Code::CONFIG_INVALID,
-                format!("the remote `{}` names no stack", named.unwrap_or(AWS)),
-            )
-            .hint("name the stack with `--stack NAME`"));
-        }
+    let site = match (args.stack.clone(), remote.map(|remote| remote.site)) {
+        (Some(stack), _) => Site::Stack(stack),
+        (None, Some(site)) => site,
+        (None, None) => Site::Stack(names::DEFAULT_STACK.to_owned()),
     };
     let account = Account {
         profile: args.profile.clone().or(table.profile),
@@ -71,7 +79,7 @@ fn meant(args: &AccountArgs) -> Result<Meant, Fault> {
     };
     Ok(Meant {
         account,
-        stack,
+        site,
         invoke: invoke.unwrap_or_default(),
     })
 }
@@ -87,8 +95,9 @@ struct Cloud {
 impl Cloud {
     /// Finds the account and sees whose credentials are used.
     async fn open(args: &AccountArgs) -> Result<Self, Fault> {
-        let Meant { account, stack, .. } = meant(args)?;
-        let connection = Connection::open(&account).await?;
+        let meant = meant(args)?;
+        let stack = meant.stack()?.to_owned();
+        let connection = Connection::open(&meant.account).await?;
         let identity = identity(&connection).await?;
         let client = StackClient::new(&connection, &stack);
         Ok(Self {

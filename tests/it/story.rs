@@ -155,6 +155,11 @@ fn the_whole_story_on_a_remote() {
     assert_eq!(row["bytecode"], true, "{cached:?}");
     let local = cloud.pyrun(&["cache", "ls", "--format", "json"]);
     assert_eq!(local.stdout, "", "nothing was built here: {local:?}");
+    let doctor = cloud.pyrun(&["doctor", "--on", "test"]);
+    assert!(doctor.success(), "{doctor:?}");
+    for check in ["store", "builder", "runner"] {
+        assert!(doctor.stdout.contains(&format!("✓ {check}")), "{doctor:?}");
+    }
 }
 
 #[test]
