@@ -8,6 +8,7 @@ use std::os::unix::process::CommandExt as _;
 use std::path::Path;
 use std::process::{Command, Stdio};
 use std::sync::Arc;
+use std::time::{Duration, Instant};
 
 use pyrun_builder::bytecode;
 use pyrun_core::{Code, Fault, LockHash};
@@ -48,7 +49,7 @@ pub async fn start(place: &Place, store: &dyn Store, lock: &LockHash, interprete
 
 /// Compiles the bytecode of one bundle and unpacks it beside the bundle.
 pub async fn compile(place: &Place, lock: &LockHash, python: &Path) -> Result<(), Fault> {
-    let Some(_turn) = Turn::take(place, lock)? else {
+    let Some(_turn) = Turn::take(&place.cache, lock)? else {
         return Ok(());
     };
     let request: PythonRequest = python.to_string_lossy().parse()?;
@@ -86,15 +87,19 @@ pub fn compiler(interpreter: &Interpreter) -> bytecode::Compiler {
     }
 }
 
-/// The turn to compile a bundle on this machine: a file that is locked while the process lives.
-struct Turn(
+/// The longest that a turn is waited for: the bytecode of a large bundle takes some ten seconds.
+const PATIENCE: Duration = Duration::from_secs(30);
+
+/// The turn to compile a bundle on this machine, or to remove it: a file that is locked while the
+/// value lives.
+pub struct Turn(
     #[expect(dead_code, reason = "the lock is held by keeping the file open")] std::fs::File,
 );
 
 impl Turn {
     /// `None` when another process has it.
-    fn take(place: &Place, lock: &LockHash) -> Result<Option<Self>, Fault> {
-        let folder = place.cache.join("finish");
+    fn take(cache: &Path, lock: &LockHash) -> Result<Option<Self>, Fault> {
+        let folder = cache.join("finish");
         let unwritable = |error: std::io::Error| Fault::from_error(Code::STORE_UNWRITABLE, &error);
         fs_err::create_dir_all(&folder).map_err(unwritable)?;
         let file = fs_err::File::create(folder.join(lock.to_string()))
@@ -104,6 +109,18 @@ impl Turn {
             Ok(()) => Ok(Some(Self(file))),
             Err(std::fs::TryLockError::WouldBlock) => Ok(None),
             Err(std::fs::TryLockError::Error(error)) => Err(unwritable(error)),
+        }
+    }
+
+    /// Waits for the turn; `None` when whoever has it keeps it for too long.
+    pub async fn wait(cache: &Path, lock: &LockHash) -> Result<Option<Self>, Fault> {
+        let end = Instant::now() + PATIENCE;
+        loop {
+            let turn = Self::take(cache, lock)?;
+            if turn.is_some() || Instant::now() >= end {
+                return Ok(turn);
+            }
+            tokio::time::sleep(Duration::from_millis(20)).await;
         }
     }
 }

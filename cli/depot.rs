@@ -24,6 +24,8 @@ pub struct Depot {
     pub warm: Warm,
     /// Where unfinished files lie.
     pub scratch: PathBuf,
+    /// The cache folder, where runs on this machine leave bytecode to be compiled behind them.
+    pub compiling: Option<PathBuf>,
     /// What `pyrun cache dir` prints.
     pub shown: String,
     /// Whether other machines use the bundles too, unseen from here.
@@ -40,6 +42,7 @@ impl Depot {
             folder,
             warm: Warm::open(&place.cache),
             scratch: place.cache.join("scratch"),
+            compiling: Some(place.cache.clone()),
             shown: place.cache.display().to_string(),
         })
     }

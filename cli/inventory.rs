@@ -26,6 +26,7 @@ pub struct Inventory {
     folder: Option<DirStore>,
     warm: Warm,
     scratch: PathBuf,
+    compiling: Option<PathBuf>,
 }
 
 /// A bundle, as a row of `pyrun cache ls`.
@@ -61,6 +62,7 @@ impl Inventory {
             folder: depot.folder,
             warm: depot.warm,
             scratch: depot.scratch,
+            compiling: depot.compiling,
         }
     }
 

@@ -9,6 +9,7 @@ use pyrun_store::{Key, catalog};
 use serde::Serialize;
 
 use super::{Inventory, Row, bundle_hash, record_hash};
+use crate::background::Turn;
 
 /// What is written less than this ago may belong to a build that goes on at the moment.
 const YOUNG: Duration = Duration::from_hours(1);
@@ -172,6 +173,11 @@ impl Inventory {
         dry_run: bool,
         swept: &mut Swept,
     ) -> Result<bool, Fault> {
+        // What a run left to be done behind it ends before, or is not begun any more.
+        let _turn = match &self.compiling {
+            Some(cache) if !dry_run => Turn::wait(cache, hash).await?,
+            _ => None,
+        };
         if !dry_run && self.warm.remove(hash)? == Removal::Busy {
             swept.busy.push(*hash);
             return Ok(false);

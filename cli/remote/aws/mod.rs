@@ -50,6 +50,7 @@ pub async fn depot(remote: &Remote, cache: &Path) -> Result<Depot, Fault> {
         folder: None,
         warm: Warm::open(deployment.home()),
         scratch: deployment.home().join("scratch"),
+        compiling: None,
         shown: address,
         is_shared: true,
     })
