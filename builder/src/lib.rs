@@ -63,12 +63,12 @@ impl Builder {
         }
     }
 
-    /// The same builder, held to a policy: it asks no index, locks no package and builds no bundle
+    /// The same builder, held to a policy, if there is one: it asks no index, locks no package and builds no bundle
     /// that the policy does not let in.
     #[must_use]
-    pub fn with_policy(mut self, policy: Policy) -> Self {
-        self.policy = Some(policy);
-        self
+    pub fn with_policy(self, policy: impl Into<Option<Policy>>) -> Self {
+        let policy = policy.into();
+        Self { policy, ..self }
     }
 
     /// Keeps unfinished files within so many bytes of disk.

@@ -66,12 +66,9 @@ impl Deployed {
             ..ClientOptions::new(indexes, pages)
         })?;
         let store = self.place.store.clone();
-        let builder =
-            Builder::new(store, index, &scratch.0).with_disk(self.place.disk_bytes / 4 * 3);
-        Ok(match &self.place.policy {
-            Some(policy) => builder.with_policy(policy.clone()),
-            None => builder,
-        })
+        Ok(Builder::new(store, index, &scratch.0)
+            .with_disk(self.place.disk_bytes / 4 * 3)
+            .with_policy(self.place.policy.clone()))
     }
 }
 

@@ -102,12 +102,12 @@ impl Runner {
         }
     }
 
-    /// The same runner, held to a policy: it unpacks and runs no bundle whose record holds a
+    /// The same runner, held to a policy, if there is one: it unpacks and runs no bundle whose record holds a
     /// package that the policy does not let in.
     #[must_use]
-    pub fn with_policy(mut self, policy: Policy) -> Self {
-        self.policy = Some(policy);
-        self
+    pub fn with_policy(self, policy: impl Into<Option<Policy>>) -> Self {
+        let policy = policy.into();
+        Self { policy, ..self }
     }
 
     /// Keeps its unpacked bundles within so many bytes of disk.
@@ -160,26 +160,20 @@ impl Runner {
             micros: micros_since(began),
             bytes: here.site.bytes,
         };
-        let request = &match within(request, began) {
-            Ok(request) => request,
-            Err(fault) => return failed(fault),
-        };
         let worker = match Worker::install(&self.cache.join("runner")) {
             Ok(worker) => worker,
             Err(error) => return failed(error.into()),
         };
         let fresh = std::env::temp_dir();
-        let shortened = match surroundings.until.map(|until| shortened(request, until)) {
-            Some(Err(fault)) => return failed(fault),
-            Some(Ok(shortened)) => Some(shortened),
-            None => None,
+        let request = match within(request, began, surroundings.until) {
+            Ok(request) => request,
+            Err(fault) => return failed(fault),
         };
-        let request = shortened.as_ref().unwrap_or(request);
         let job = Job {
             python: &self.interpreter.executable,
             site: Some(&here.site.path),
             pth: here.site.pth,
-            request,
+            request: &request,
             folder: surroundings
                 .folder
                 .as_deref()
@@ -283,18 +277,37 @@ async fn over(time: Option<Duration>) {
     }
 }
 
-/// The request with no more time for Python than is left of the whole.
-fn within(request: &RunRequest, began: Instant) -> Result<Cow<'_, RunRequest>, Fault> {
-    let Some(whole) = request.limits.whole_ms else {
-        return Ok(Cow::Borrowed(request));
-    };
-    let left = whole.saturating_sub(micros_since(began).div_ceil(1000));
-    if left == 0 {
+/// The request with no more time for Python than is left of the whole call, which began at `began`,
+/// and of the machine, which goes away at `until`.
+fn within(
+    request: &RunRequest,
+    began: Instant,
+    until: Option<tokio::time::Instant>,
+) -> Result<Cow<'_, RunRequest>, Fault> {
+    let gone = micros_since(began).div_ceil(1000);
+    let of_call = request
+        .limits
+        .whole_ms
+        .map(|whole| whole.saturating_sub(gone));
+    if of_call == Some(0) {
         return Err(out_of_time());
     }
+    let of_machine = until.map(|until| {
+        let left = until.saturating_duration_since(tokio::time::Instant::now());
+        u64::try_from(left.as_millis()).unwrap_or(u64::MAX)
+    });
+    if of_machine == Some(0) {
+        let message = "no time was left to run when the bundle was ready";
+        return Err(Fault::new(Code::RUN_TIMEOUT, message)
+            .hint("run again: the bundle is ready now, if the same machine answers"));
+    }
+    let own = request.limits.timeout_ms;
+    let least = [own, of_call, of_machine].into_iter().flatten().min();
+    if least == own {
+        return Ok(Cow::Borrowed(request));
+    }
     let mut request = request.clone();
-    let own = request.limits.timeout_ms.unwrap_or(left);
-    request.limits.timeout_ms = Some(own.min(left));
+    request.limits.timeout_ms = least;
     Ok(Cow::Owned(request))
 }
 
@@ -310,21 +323,6 @@ fn out_of_time() -> Fault {
 struct Here {
     site: Site,
     was_unpacked: bool,
-}
-
-/// The request with no more time than is left.
-fn shortened(request: &RunRequest, until: tokio::time::Instant) -> Result<RunRequest, Fault> {
-    let left = until.saturating_duration_since(tokio::time::Instant::now());
-    let left = u64::try_from(left.as_millis()).unwrap_or(u64::MAX);
-    if left == 0 {
-        let message = "no time was left to run when the bundle was ready";
-        return Err(Fault::new(Code::RUN_TIMEOUT, message)
-            .hint("run again: the bundle is ready now, if the same machine answers"));
-    }
-    let mut request = request.clone();
-    let asked = request.limits.timeout_ms.unwrap_or(u64::MAX);
-    request.limits.timeout_ms = Some(asked.min(left));
-    Ok(request)
 }
 
 fn failed(fault: Fault) -> Outcome {

@@ -31,11 +31,8 @@ impl Function for Deployed {
         };
         let runner = Runner::new(place.store, &place.cache, interpreter)
             .with_disk(place.disk_bytes)
-            .with_memory(place.memory_bytes / 4);
-        let runner = match place.policy {
-            Some(policy) => runner.with_policy(policy),
-            None => runner,
-        };
+            .with_memory(place.memory_bytes / 4)
+            .with_policy(place.policy);
         Ok(Self { runner })
     }
 

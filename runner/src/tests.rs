@@ -154,7 +154,7 @@ fn timeout(timeout_ms: Option<u64>, whole_ms: Option<u64>, gone: Duration) -> Op
         env: std::collections::BTreeMap::new(),
     };
     let began = Instant::now().checked_sub(gone).expect("the clock runs");
-    let within = within(&request, began).expect("time is left");
+    let within = within(&request, began, None).expect("time is left");
     within.limits.timeout_ms
 }
 
