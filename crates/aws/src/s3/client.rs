@@ -88,28 +88,35 @@ pub(super) struct Clients {
 }
 
 impl Clients {
-    /// `endpoint` is the one that the configuration names, by whatever way.
-    pub(super) fn new(config: Builder, endpoint: Option<&str>, patience: &Patience) -> Self {
-        let config = config.force_path_style(endpoint.is_some_and(is_elsewhere));
-        Self::with(config, patience)
-    }
-
-    /// The same with another patience.
-    pub(super) fn patient(&self, patience: &Patience) -> Self {
-        Self::with(self.read.config().to_builder(), patience)
-    }
-
-    fn with(config: Builder, patience: &Patience) -> Self {
+    /// Clients of a configuration that knows how to address a bucket.
+    pub(super) fn new(config: Builder, patience: &Patience) -> Self {
         Self {
             read: patience.apply(config.clone(), patience.read),
             write: patience.apply(config, patience.write),
         }
     }
+
+    /// The same with another patience.
+    pub(super) fn patient(&self, patience: &Patience) -> Self {
+        Self::new(self.read.config().to_builder(), patience)
+    }
+}
+
+/// The configuration with buckets addressed as an endpoint wants it, which is the one that it
+/// names, by whatever way.
+pub(super) fn addressed(config: Builder, endpoint: Option<&str>) -> Builder {
+    config.force_path_style(endpoint.is_some_and(is_elsewhere))
+}
+
+/// The configuration of every S3 client of an account.
+#[cfg(feature = "client")]
+pub(crate) fn of_account(sdk: &aws_config::SdkConfig) -> Builder {
+    addressed(sdk.into(), endpoint(sdk).as_deref())
 }
 
 /// The endpoint for S3 that an account's settings name: in the code, for S3 alone, or for all.
 #[cfg(feature = "client")]
-pub(super) fn endpoint(sdk: &aws_config::SdkConfig) -> Option<String> {
+fn endpoint(sdk: &aws_config::SdkConfig) -> Option<String> {
     let for_all = || sdk.endpoint_url().map(str::to_owned);
     if sdk.get_origin("endpoint_url").is_client_config() {
         return for_all();

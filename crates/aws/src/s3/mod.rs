@@ -31,6 +31,8 @@ use pyrun_store::{Body, Created, Entry, Key, Meta, Result, Store};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 pub use client::Patience;
+#[cfg(feature = "client")]
+pub(crate) use client::of_account;
 pub use location::{LocationError, S3Location};
 pub use write::Encryption;
 
@@ -58,10 +60,8 @@ impl S3Store {
     /// The store at `location`, by an account's credentials.
     #[cfg(feature = "client")]
     pub fn open(location: S3Location, connection: &crate::account::Connection) -> Self {
-        let sdk = connection.sdk();
-        let endpoint = client::endpoint(sdk);
         let patience = Patience::default();
-        let clients = Clients::new(sdk.into(), endpoint.as_deref(), &patience);
+        let clients = Clients::new(client::of_account(connection.sdk()), &patience);
         Self::new(location, clients, patience)
     }
 
@@ -79,7 +79,8 @@ impl S3Store {
         let environment = Environment::read(lookup)?;
         let patience = Patience::default();
         let endpoint = environment.endpoint.as_deref();
-        let clients = Clients::new(environment.config, endpoint, &patience);
+        let config = client::addressed(environment.config, endpoint);
+        let clients = Clients::new(config, &patience);
         Ok(Self::new(location, clients, patience))
     }
 

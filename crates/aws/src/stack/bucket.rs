@@ -5,7 +5,6 @@
 //! bucket.
 
 use aws_sdk_s3::Client;
-use aws_sdk_s3::config::Builder;
 use aws_sdk_s3::types::{Delete, ObjectIdentifier};
 use aws_smithy_types::retry::RetryConfig;
 use pyrun_core::{Code, Fault};
@@ -13,6 +12,7 @@ use pyrun_core::{Code, Fault};
 use super::{Failure, Outputs};
 use crate::account::Connection;
 use crate::error::{self, fault};
+use crate::s3;
 
 /// How often a call is tried.
 const ATTEMPTS: u32 = 6;
@@ -51,11 +51,8 @@ pub struct Emptied {
 impl Bucket {
     /// The bucket of a stack.
     pub fn new(connection: &Connection, outputs: &Outputs) -> Self {
-        let sdk = connection.sdk();
-        let config = Builder::from(sdk)
-            .retry_config(RetryConfig::standard().with_max_attempts(ATTEMPTS))
-            // A server at an address of its own knows no names of buckets in host names.
-            .force_path_style(sdk.endpoint_url().is_some());
+        let config = s3::of_account(connection.sdk())
+            .retry_config(RetryConfig::standard().with_max_attempts(ATTEMPTS));
         Self {
             s3: Client::from_conf(config.build()),
             name: outputs.bucket().to_owned(),
