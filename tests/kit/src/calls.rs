@@ -6,7 +6,7 @@
 
 use std::collections::BTreeMap;
 use std::io::{self, BufRead as _, BufReader, Read as _, Write as _};
-use std::net::{SocketAddr, TcpListener, TcpStream};
+use std::net::{SocketAddr, TcpStream};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread::JoinHandle;
@@ -14,6 +14,8 @@ use std::time::Duration;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
+
+use crate::loopback;
 
 /// A call that came in.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -129,10 +131,7 @@ struct Shared {
 impl CallServer {
     /// Starts an endpoint on a free port. `answering` gets each call and how many came before it.
     pub fn start(answering: impl Fn(&CallLog, usize) -> Reply + Send + Sync + 'static) -> Self {
-        let listener = TcpListener::bind("127.0.0.1:0").expect("the loopback has a free port");
-        let address = listener
-            .local_addr()
-            .expect("a bound socket has an address");
+        let (listener, address) = loopback::bind();
         let shared = Arc::new(Shared {
             answering: Box::new(answering),
             calls: Mutex::default(),
@@ -159,10 +158,7 @@ impl CallServer {
 
     /// An address where nothing listens.
     pub fn nowhere() -> String {
-        let listener = TcpListener::bind("127.0.0.1:0").expect("the loopback has a free port");
-        let address = listener
-            .local_addr()
-            .expect("a bound socket has an address");
+        let (_, address) = loopback::bind();
         format!("http://{address}")
     }
 

@@ -13,6 +13,7 @@ pub mod calls;
 mod context;
 mod index;
 pub mod lambda;
+mod loopback;
 mod ministack;
 mod programs;
 mod python;

@@ -7,21 +7,20 @@
 use std::collections::BTreeMap;
 use std::convert::Infallible;
 use std::io::Read as _;
-use std::net::{SocketAddr, TcpListener};
+use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::pin::Pin;
 use std::process::{Child, Command, ExitStatus, Stdio};
 use std::sync::{Arc, Mutex, PoisonError, mpsc};
 use std::task::{Context, Poll};
-use std::thread::JoinHandle;
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use bytes::Bytes;
 use hyper::body::{Body, Frame, Incoming};
-use hyper::service::service_fn;
 use hyper::{Method, Request, Response, StatusCode};
-use hyper_util::rt::TokioIo;
-use tokio::sync::{Notify, oneshot};
+use tokio::sync::Notify;
+
+use crate::loopback::Loopback;
 
 const API: &str = "/2018-06-01/runtime";
 /// How long a test waits for a line before it fails.
@@ -87,8 +86,8 @@ pub struct FunctionProcess {
     child: Child,
     log: Arc<Mutex<String>>,
     asked: u64,
-    stop: Option<oneshot::Sender<()>>,
-    thread: Option<JoinHandle<()>>,
+    /// Ends after the program.
+    _api: Loopback,
 }
 
 /// A call that waits for the program to ask for it.
@@ -110,10 +109,6 @@ struct Shared {
 impl FunctionProcess {
     /// Starts a program.
     pub fn start(setup: &FunctionSetup) -> Self {
-        let listener = TcpListener::bind("127.0.0.1:0").expect("the loopback has a free port");
-        let address = listener
-            .local_addr()
-            .expect("a bound socket has an address");
         let (calls, waiting) = tokio::sync::mpsc::unbounded_channel();
         let shared = Arc::new(Shared {
             calls: tokio::sync::Mutex::new(waiting),
@@ -121,11 +116,16 @@ impl FunctionProcess {
             events: Mutex::default(),
             restore: Notify::new(),
         });
-        let (stop, stopped) = oneshot::channel();
         let served = Arc::clone(&shared);
-        let thread = std::thread::spawn(move || serve(listener, &served, stopped));
+        let api = Loopback::start(
+            || (),
+            move |request| {
+                let served = Arc::clone(&served);
+                async move { Ok(served.reply(request).await) }
+            },
+        );
         let began = Instant::now();
-        let mut child = spawn(setup, address);
+        let mut child = spawn(setup, api.address);
         let log = Arc::new(Mutex::new(String::new()));
         let mut stderr = child.stderr.take().expect("it is a pipe");
         let written = Arc::clone(&log);
@@ -143,8 +143,7 @@ impl FunctionProcess {
             child,
             log,
             asked: 0,
-            stop: Some(stop),
-            thread: Some(thread),
+            _api: api,
         }
     }
 
@@ -229,10 +228,6 @@ impl Drop for FunctionProcess {
         // It may have ended by itself.
         let _ = self.child.kill();
         let _ = self.child.wait();
-        drop(self.stop.take());
-        if let Some(thread) = self.thread.take() {
-            let _ = thread.join();
-        }
     }
 }
 
@@ -288,37 +283,6 @@ impl Answer {
 
 fn lock<T>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
-}
-
-fn serve(listener: TcpListener, shared: &Arc<Shared>, mut stopped: oneshot::Receiver<()>) {
-    let runtime = tokio::runtime::Builder::new_current_thread()
-        .enable_all()
-        .build()
-        .expect("a runtime");
-    runtime.block_on(async {
-        listener.set_nonblocking(true).expect("a socket");
-        let listener = tokio::net::TcpListener::from_std(listener).expect("a socket");
-        loop {
-            let stream = tokio::select! {
-                _ = &mut stopped => return,
-                accepted = listener.accept() => match accepted {
-                    Ok((stream, _)) => stream,
-                    Err(_) => continue,
-                },
-            };
-            let shared = Arc::clone(shared);
-            tokio::spawn(async move {
-                let service = service_fn(move |request| {
-                    let shared = Arc::clone(&shared);
-                    async move { Ok::<_, Infallible>(shared.reply(request).await) }
-                });
-                // The program may go away at any time.
-                let _ = hyper::server::conn::http1::Builder::new()
-                    .serve_connection(TokioIo::new(stream), service)
-                    .await;
-            });
-        }
-    });
 }
 
 impl Shared {

@@ -8,21 +8,19 @@ mod mishap;
 
 use std::collections::BTreeMap;
 use std::io;
-use std::net::{SocketAddr, TcpListener};
 use std::pin::Pin;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::{Context, Poll};
-use std::thread::JoinHandle;
 
 use bytes::Bytes;
 use hyper::body::{Body, Frame, Incoming};
-use hyper::service::service_fn;
 use hyper::{Request, Response};
 use hyper_util::rt::TokioIo;
 use tokio::net::TcpStream;
-use tokio::sync::oneshot;
 
 pub use mishap::{Gate, Mishap, Strike};
+
+use crate::loopback::Loopback;
 
 /// A request that came in.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -40,10 +38,8 @@ pub struct S3Request {
 /// A running proxy. It stops when it is dropped.
 #[derive(Debug)]
 pub struct S3Proxy {
-    address: SocketAddr,
+    http: Loopback,
     shared: Arc<Shared>,
-    stop: Option<oneshot::Sender<()>>,
-    thread: Option<JoinHandle<()>>,
 }
 
 #[derive(Debug)]
@@ -69,26 +65,17 @@ impl Shared {
 impl S3Proxy {
     /// Starts a proxy of the server at `endpoint`, which is `http://HOST:PORT`.
     pub fn start(endpoint: &str) -> Self {
-        let listener = TcpListener::bind("127.0.0.1:0").expect("the loopback has a free port");
-        let address = listener.local_addr();
-        let address = address.expect("a bound socket has an address");
         let server = endpoint.trim_start_matches("http://").to_owned();
         let state = Mutex::default();
         let shared = Arc::new(Shared { server, state });
-        let (stop, stopped) = oneshot::channel();
-        let for_thread = Arc::clone(&shared);
-        let thread = std::thread::spawn(move || serve(listener, &for_thread, stopped));
-        Self {
-            address,
-            shared,
-            stop: Some(stop),
-            thread: Some(thread),
-        }
+        let asked = Arc::clone(&shared);
+        let http = Loopback::start(|| (), move |request| answer(Arc::clone(&asked), request));
+        Self { http, shared }
     }
 
     /// `http://127.0.0.1:PORT`.
     pub fn endpoint(&self) -> String {
-        format!("http://{}", self.address)
+        format!("http://{}", self.http.address)
     }
 
     /// Lets something go wrong from now on. Of several strikes that fit a request, the first that
@@ -119,48 +106,7 @@ impl S3Proxy {
     }
 }
 
-impl Drop for S3Proxy {
-    fn drop(&mut self) {
-        drop(self.stop.take());
-        if let Some(thread) = self.thread.take() {
-            // A panic of the proxy has failed the requests of the test already.
-            let _ = thread.join();
-        }
-    }
-}
-
-/// Accepts connections until the other end of `stopped` is dropped.
-fn serve(listener: TcpListener, shared: &Arc<Shared>, stopped: oneshot::Receiver<()>) {
-    let runtime = tokio::runtime::Builder::new_current_thread()
-        .enable_all()
-        .build()
-        .expect("the machine can run a runtime");
-    runtime.block_on(async {
-        tokio::select! {
-            _ = stopped => {}
-            result = accept(listener, shared) => result.expect("a loopback socket accepts"),
-        }
-    });
-}
-
-async fn accept(listener: TcpListener, shared: &Arc<Shared>) -> io::Result<()> {
-    listener.set_nonblocking(true)?;
-    let listener = tokio::net::TcpListener::from_std(listener)?;
-    loop {
-        let (stream, _) = listener.accept().await?;
-        stream.set_nodelay(true)?;
-        let shared = Arc::clone(shared);
-        tokio::spawn(async move {
-            let service = service_fn(|request| answer(&shared, request));
-            let connection = hyper::server::conn::http1::Builder::new()
-                .serve_connection(TokioIo::new(stream), service);
-            // That a connection breaks is what some tests are about.
-            let _ = connection.await;
-        });
-    }
-}
-
-async fn answer(shared: &Shared, request: Request<Incoming>) -> io::Result<Response<Sending>> {
+async fn answer(shared: Arc<Shared>, request: Request<Incoming>) -> io::Result<Response<Sending>> {
     let (head, body) = request.into_parts();
     let body = whole(body).await?;
     let text = |value: &[u8]| String::from_utf8_lossy(value).into_owned();

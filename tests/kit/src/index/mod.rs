@@ -15,23 +15,20 @@ mod tests;
 
 use std::collections::BTreeMap;
 use std::io;
-use std::net::{SocketAddr, TcpListener};
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::thread::JoinHandle;
 
 use hyper::body::Incoming;
 use hyper::header::{ACCEPT, IF_NONE_MATCH, RANGE};
-use hyper::service::service_fn;
 use hyper::{Request, Response};
-use hyper_util::rt::TokioIo;
-use tokio::sync::oneshot;
 
 pub use failure::{Failure, Rule};
 pub use packages::{IndexFile, Listing, MetadataFile, Packages, UPLOAD_TIME};
 
 use body::{Sending, Sent};
 use reply::{Ask, REDIRECTED, Reply, reply};
+
+use crate::loopback::{self, Loopback};
 
 /// A request that came in.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -49,10 +46,8 @@ pub struct RequestLog {
 /// A running index. It stops when it is dropped.
 #[derive(Debug)]
 pub struct IndexServer {
-    address: SocketAddr,
+    http: Loopback,
     shared: Arc<Shared>,
-    stop: Option<oneshot::Sender<()>>,
-    thread: Option<JoinHandle<()>>,
 }
 
 #[derive(Debug, Default)]
@@ -86,45 +81,35 @@ impl Default for State {
 impl IndexServer {
     /// Starts an index on a free port.
     pub fn start(packages: impl Into<Packages>) -> Self {
-        let listener = TcpListener::bind("127.0.0.1:0").expect("the loopback has a free port");
-        let address = listener
-            .local_addr()
-            .expect("a bound socket has an address");
         let shared = Arc::new(Shared::default());
         shared.state().packages = packages.into();
-        let (stop, stopped) = oneshot::channel();
-        let served = Arc::clone(&shared);
-        let thread = std::thread::spawn(move || serve(listener, served, stopped));
-        Self {
-            address,
-            shared,
-            stop: Some(stop),
-            thread: Some(thread),
-        }
+        let (counted, asked) = (Arc::clone(&shared), Arc::clone(&shared));
+        let http = Loopback::start(
+            move || counted.connections.fetch_add(1, Ordering::SeqCst),
+            move |request| respond(Arc::clone(&asked), request),
+        );
+        Self { http, shared }
     }
 
     /// The address of an index that does not listen.
     pub fn nowhere() -> String {
-        let listener = TcpListener::bind("127.0.0.1:0").expect("the loopback has a free port");
-        let address = listener
-            .local_addr()
-            .expect("a bound socket has an address");
+        let (_, address) = loopback::bind();
         format!("http://{address}/simple")
     }
 
     /// `http://127.0.0.1:PORT/simple`.
     pub fn url(&self) -> String {
-        format!("http://{}/simple", self.address)
+        format!("http://{}/simple", self.http.address)
     }
 
     /// The port.
     pub fn port(&self) -> u16 {
-        self.address.port()
+        self.http.address.port()
     }
 
     /// The absolute address of a file, which need not be there.
     pub fn file_url(&self, filename: &str) -> String {
-        format!("http://{}/files/{filename}", self.address)
+        format!("http://{}/files/{filename}", self.http.address)
     }
 
     /// Changes the packages.
@@ -212,16 +197,6 @@ impl IndexServer {
     }
 }
 
-impl Drop for IndexServer {
-    fn drop(&mut self) {
-        drop(self.stop.take());
-        if let Some(thread) = self.thread.take() {
-            // A panic of the server has failed the requests of the test already.
-            let _ = thread.join();
-        }
-    }
-}
-
 impl Shared {
     fn state(&self) -> MutexGuard<'_, State> {
         // A panic elsewhere can't leave the state half-changed: each change is one call.
@@ -256,38 +231,6 @@ impl Drop for Active {
 impl Sent for Active {
     fn sent(&self, bytes: u64) {
         self.0.bytes_sent.fetch_add(bytes, Ordering::SeqCst);
-    }
-}
-
-/// Accepts connections until the other end of `stopped` is dropped.
-fn serve(listener: TcpListener, shared: Arc<Shared>, stopped: oneshot::Receiver<()>) {
-    let runtime = tokio::runtime::Builder::new_current_thread()
-        .enable_all()
-        .build()
-        .expect("the machine can run a runtime");
-    runtime.block_on(async {
-        tokio::select! {
-            _ = stopped => {}
-            result = accept(listener, shared) => result.expect("a loopback socket accepts"),
-        }
-    });
-}
-
-async fn accept(listener: TcpListener, shared: Arc<Shared>) -> io::Result<()> {
-    listener.set_nonblocking(true)?;
-    let listener = tokio::net::TcpListener::from_std(listener)?;
-    loop {
-        let (stream, _) = listener.accept().await?;
-        stream.set_nodelay(true)?;
-        shared.connections.fetch_add(1, Ordering::SeqCst);
-        let shared = Arc::clone(&shared);
-        tokio::spawn(async move {
-            let service = service_fn(|request| respond(Arc::clone(&shared), request));
-            let connection = hyper::server::conn::http1::Builder::new()
-                .serve_connection(TokioIo::new(stream), service);
-            // That a client went away, or was sent away, is what some tests are about.
-            let _ = connection.await;
-        });
     }
 }
 

@@ -29,7 +29,7 @@ impl Answer {
 }
 
 fn send(server: &IndexServer, method: &str, path: &str, headers: &[(&str, &str)]) -> TcpStream {
-    let mut stream = TcpStream::connect(server.address).expect("the index listens");
+    let mut stream = TcpStream::connect(server.http.address).expect("the index listens");
     stream
         .set_read_timeout(Some(Duration::from_secs(30)))
         .expect("a socket has timeouts");
@@ -402,7 +402,7 @@ fn nowhere_does_not_listen() {
 #[test]
 fn an_index_stops_when_it_is_dropped_even_in_the_middle_of_an_answer() {
     let (_, server) = served();
-    let address = server.address;
+    let address = server.http.address;
     server.fail(Failure::Slow(Duration::from_hours(1)));
     let stream = send(&server, "GET", FILE, &[]);
     drop(server);

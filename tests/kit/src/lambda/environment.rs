@@ -21,11 +21,11 @@ use tokio::time::Instant;
 use super::call::Call;
 use super::ending::Ending;
 use super::function::{Function, Place};
-use super::http;
 use super::limits::{Registry, Watched};
 use super::log::Log;
 use super::processes::{Tree, kill_all};
 use super::runtime_api::{self, Delivery, Desk, Event, FunctionError, Responded};
+use crate::loopback;
 
 /// How long what a dead process had sent may take to be read.
 const DRAIN: Duration = Duration::from_secs(1);
@@ -98,7 +98,7 @@ impl Environment {
         let (tell, events) = mpsc::channel(16);
         let desk = Arc::new(Desk::new(tell, function.role.clone(), token.clone()));
         let served = Arc::clone(&desk);
-        let api = tokio::spawn(http::serve(
+        let api = tokio::spawn(loopback::serve(
             listener,
             || (),
             move |request| runtime_api::respond(Arc::clone(&served), request),

@@ -15,10 +15,10 @@ use super::StreamErrors;
 use super::api;
 use super::call;
 use super::function::{Function, REGION};
-use super::http;
 use super::pool::{Connection, World};
 use super::records::{CallRecord, Statistics};
 use super::refusal::{Failure, ThrottleReason};
+use crate::loopback;
 
 /// How long tasks have to end when the server stops.
 const STOP: Duration = Duration::from_secs(5);
@@ -43,9 +43,7 @@ impl LambdaServer {
 
     /// Starts a server without functions on a free port.
     pub fn start() -> Self {
-        let listener = std::net::TcpListener::bind("127.0.0.1:0").expect("a free port");
-        let address = listener.local_addr().expect("it is bound");
-        listener.set_nonblocking(true).expect("a socket can be");
+        let (listener, address) = loopback::bind();
         let runtime = Builder::new_multi_thread()
             .worker_threads(2)
             .enable_all()
@@ -207,11 +205,9 @@ fn run(
 ) {
     let served = Arc::clone(world);
     runtime.block_on(async move {
-        let listener =
-            tokio::net::TcpListener::from_std(listener).expect("a bound socket can be waited for");
         let counted = Arc::clone(&served);
-        let serving = http::serve(
-            listener,
+        let serving = loopback::serve(
+            loopback::waited_for(listener),
             move || Connection::open(&counted),
             move |request| api::respond(Arc::clone(&served), request),
         );
