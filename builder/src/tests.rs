@@ -1,11 +1,11 @@
 //! A builder that is held to a policy.
 
-use pyrun_core::{Arch, Os, Policy, Requirement, ResolveOptions, Target};
+use pyrun_core::{Policy, Requirement, ResolveOptions};
 use pyrun_kit::{IndexServer, WheelBuilder};
 use pyrun_store::MemoryStore;
 
 use super::*;
-use crate::index::testing::World;
+use crate::index::testing::{World, target};
 
 /// A store, an index of `app`, which needs `words`, and a cache.
 struct Scene {
@@ -45,15 +45,7 @@ impl Scene {
                 origin: pyrun_core::Origin::default(),
             }],
             requires_python: None,
-            target: Target {
-                python: "3.12.1".parse().expect("a version"),
-                free_threaded: false,
-                os: Os::Glibc {
-                    major: 2,
-                    minor: 36,
-                },
-                arch: Arch::X86_64,
-            },
+            target: target(),
             options: ResolveOptions {
                 indexes: vec![self.server.url()],
                 ..ResolveOptions::default()

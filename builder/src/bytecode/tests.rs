@@ -4,12 +4,13 @@ use std::collections::BTreeSet;
 use std::process::Command;
 use std::sync::{Arc, Mutex};
 
-use pyrun_core::{Arch, Lock, LockedPackage, LockedWheel, Os, Sha256, Target, WheelFilename};
+use pyrun_core::{Lock, LockedPackage, LockedWheel, Sha256, WheelFilename};
 use pyrun_kit::WheelBuilder;
 use pyrun_store::{DirStore, MemoryStore};
 use tempfile::TempDir;
 
 use super::*;
+use crate::index::testing::target;
 use crate::splice;
 
 /// The interpreter of the tests.
@@ -74,15 +75,7 @@ fn lock(wheels: &[pyrun_kit::Wheel]) -> Lock {
         (filename.name().clone(), package)
     };
     Lock {
-        target: Target {
-            python: "3.12.1".parse().expect("a version"),
-            free_threaded: false,
-            os: Os::Glibc {
-                major: 2,
-                minor: 36,
-            },
-            arch: Arch::X86_64,
-        },
+        target: target(),
         packages: wheels.iter().map(package).collect(),
         resolved: None,
     }

@@ -100,19 +100,7 @@ impl Lock {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::target::{Arch, Os};
-
-    pub(super) fn target() -> Target {
-        Target {
-            python: "3.12.1".parse().expect("a version"),
-            free_threaded: false,
-            os: Os::Glibc {
-                major: 2,
-                minor: 36,
-            },
-            arch: Arch::X86_64,
-        }
-    }
+    use crate::target::tests::target;
 
     fn package(name: &str, version: &str, content: &str) -> (PackageName, LockedPackage) {
         let filename: WheelFilename = format!("{name}-{version}-py3-none-any.whl")

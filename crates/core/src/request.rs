@@ -200,7 +200,7 @@ fn canonical(spec: &pep508_rs::Requirement) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::target::{Arch, Os};
+    use crate::target::tests::target;
 
     fn request(specs: &[&str]) -> Request {
         Request {
@@ -212,15 +212,7 @@ mod tests {
                 })
                 .collect(),
             requires_python: None,
-            target: Target {
-                python: "3.12.1".parse().expect("a version"),
-                free_threaded: false,
-                os: Os::Glibc {
-                    major: 2,
-                    minor: 36,
-                },
-                arch: Arch::X86_64,
-            },
+            target: target(),
             options: ResolveOptions::default(),
         }
     }

@@ -222,10 +222,11 @@ impl fmt::Display for Os {
 }
 
 #[cfg(test)]
-mod tests {
+pub(crate) mod tests {
     use super::*;
 
-    fn target() -> Target {
+    /// What this crate's tests are for.
+    pub(crate) fn target() -> Target {
         Target {
             python: "3.12.1".parse().expect("a version"),
             free_threaded: false,

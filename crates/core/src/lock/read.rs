@@ -314,7 +314,7 @@ fn percent_decoded(text: &str) -> Option<Cow<'_, str>> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::lock::tests::target;
+    use crate::target::tests::target;
 
     fn read(wheel: &str) -> Result<Lock, LockError> {
         let sha256 = Sha256::of("");

@@ -3,23 +3,11 @@
 use super::*;
 use crate::lock::{LockedPackage, LockedWheel};
 use crate::request::{Origin, ResolveOptions};
-use crate::target::{Arch, Os, Target};
+use crate::target::tests::target;
 use crate::wheel::WheelFilename;
 
 fn policy(text: &str) -> Policy {
     Policy::parse(text).expect(text)
-}
-
-fn target() -> Target {
-    Target {
-        python: "3.12.1".parse().expect("a version"),
-        free_threaded: false,
-        os: Os::Glibc {
-            major: 2,
-            minor: 36,
-        },
-        arch: Arch::X86_64,
-    }
 }
 
 /// A lock of `name version` words and who needs whom, from PyPI.
