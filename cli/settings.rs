@@ -102,6 +102,7 @@ impl Resolving {
                     .map(Into::into)
                     .or(file.resolution)
                     .unwrap_or_default(),
+                ..ResolveOptions::default()
             },
             python: args
                 .python_version

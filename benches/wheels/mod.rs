@@ -133,6 +133,7 @@ pub fn set() -> Set {
             },
             index: String::new(),
             requires_python: None,
+            sdist: None,
             dependencies: Vec::new(),
         };
         packages.insert(filename.name().clone(), locked);

@@ -40,10 +40,10 @@ impl Scene {
 
     fn request(&self, spec: &str) -> Request {
         Request {
-            requirements: vec![Requirement {
-                spec: spec.parse().expect("a requirement"),
-                origin: pyrun_core::Origin::default(),
-            }],
+            requirements: vec![Requirement::new(
+                spec.parse().expect("a requirement"),
+                pyrun_core::Origin::default(),
+            )],
             requires_python: None,
             target: target(),
             options: ResolveOptions {

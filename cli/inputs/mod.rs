@@ -130,7 +130,7 @@ fn parse_word(word: &str) -> Result<Requirement, Fault> {
 /// A requirement from its text (PEP 508).
 fn parse_requirement(text: &str, origin: Origin) -> Result<Requirement, Fault> {
     match pyrun_core::parse_requirement(text) {
-        Ok(spec) => Ok(Requirement { spec, origin }),
+        Ok(spec) => Ok(Requirement::new(spec, origin)),
         Err(error) => {
             let mut fault = Fault::new(
                 Code::REQUIREMENT_INVALID,

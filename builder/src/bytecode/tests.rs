@@ -70,6 +70,7 @@ fn lock(wheels: &[pyrun_kit::Wheel]) -> Lock {
             },
             index: String::new(),
             requires_python: None,
+            sdist: None,
             dependencies: Vec::new(),
         };
         (filename.name().clone(), package)

@@ -34,7 +34,7 @@ pub use metadata::{MetadataError, parse_metadata};
 use async_trait::async_trait;
 use pep440_rs::{Version, VersionSpecifiers};
 use pep508_rs::{ExtraName, PackageName};
-use pyrun_core::Sha256;
+use pyrun_core::{Code, Fault, LockedWheel, Sha256};
 use serde::{Deserialize, Serialize};
 use std::sync::Arc;
 
@@ -55,6 +55,17 @@ pub trait Source: Send + Sync {
             url: file.url.clone(),
             problem: "comes without a sha256 digest".to_owned(),
         })
+    }
+
+    /// The wheel that a source distribution becomes (PEP 517), for a lock. Its metadata is asked
+    /// for with [`Source::metadata`] as a wheel's is. What can't build answers so.
+    async fn build(&self, project: &Project, file: &File) -> Result<LockedWheel, Box<Fault>> {
+        let name = &project.name;
+        let message = format!(
+            "`{name}` {} has no wheel that fits, and nothing here builds source distributions",
+            file.version
+        );
+        Err(Box::new(Fault::new(Code::PACKAGE_NO_WHEEL, message)))
     }
 }
 

@@ -212,6 +212,7 @@ fn locked(request: &Request, one: &Chosen, sha256: Sha256) -> LockedPackage {
         },
         index: one.candidates.project().index.clone(),
         requires_python: one.metadata.requires_python.as_ref().map(show),
+        sdist: None,
         dependencies,
     }
 }

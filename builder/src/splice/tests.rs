@@ -28,6 +28,7 @@ fn lock_of(wheels: &[Wheel]) -> Lock {
             },
             index: String::new(),
             requires_python: None,
+            sdist: None,
             dependencies: Vec::new(),
         };
         (filename.name().clone(), locked)

@@ -133,6 +133,7 @@ fn older_lock(request: &Request, versions: &BTreeMap<String, String>) -> Lock {
             },
             index: String::new(),
             requires_python: None,
+            sdist: None,
             dependencies: Vec::new(),
         };
         (name.parse().expect("a name"), package)

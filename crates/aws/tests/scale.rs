@@ -101,10 +101,10 @@ impl World {
         Ask::Build(Box::new(BuildRequest {
             protocol: PROTOCOL,
             request: Request {
-                requirements: vec![Requirement {
-                    spec: parse_requirement("greet").expect("a requirement"),
-                    origin: Origin::default(),
-                }],
+                requirements: vec![Requirement::new(
+                    parse_requirement("greet").expect("a requirement"),
+                    Origin::default(),
+                )],
                 requires_python: None,
                 target: self.target().await,
                 options: ResolveOptions {

@@ -222,10 +222,18 @@ codes! {
     PACKAGE_UNKNOWN "package.unknown" Invalid "no index knows the package";
     PACKAGE_NO_VERSION "package.no-version" Invalid "the package has no version that satisfies the requirement";
     PACKAGE_NO_WHEEL "package.no-wheel" Invalid "no wheel of the package fits the target";
+    PACKAGE_QUARANTINED "package.quarantined" Invalid "the index has put the package into quarantine (PEP 792)";
+    PACKAGE_METADATA "package.metadata" Invalid "a wheel says other things of itself than the index said when it was resolved";
+    PACKAGE_HASH "package.hash" Invalid "hashes are required, and a package has none or none that fits";
+    SDIST_INVALID "sdist.invalid" Invalid "a source distribution is not an archive that may be unpacked";
+    SDIST_BUILD "sdist.build" Invalid "a source distribution can't be built into a wheel";
+    SDIST_DIFFERS "sdist.differs" Invalid "a wheel that was built again is not the one that the lock names";
+    TARGET_TOO_SMALL "target.too-small" Invalid "the packages don't fit into what the target has";
     RESOLVE_CONFLICT "resolve.conflict" Invalid "the requirements can't be satisfied together";
     RESOLVE_TOO_HARD "resolve.too-hard" Invalid "the search for a solution went over its bound";
     LOCK_INVALID "lock.invalid" Invalid "the lock file can't be used";
     LOCK_STALE "lock.stale" Invalid "`--locked` was asked for and there is no lock for these requirements";
+    LOCK_OUTDATED "lock.outdated" Invalid "the lock does not satisfy its requirements any more";
     INDEX_UNREACHABLE "index.unreachable" Infrastructure "the index does not answer";
     INDEX_DENIED "index.denied" Infrastructure "the index refuses access";
     INDEX_BROKEN "index.broken" Infrastructure "the index answers with something that is no index page, metadata or wheel";

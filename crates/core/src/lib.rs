@@ -23,7 +23,7 @@ pub mod wheel;
 pub use digest::Sha256;
 pub use event::{Event, Events, Phase};
 pub use fault::{Code, Exit, Fault, Span};
-pub use lock::{Lock, LockHash, LockedPackage, LockedWheel};
+pub use lock::{Lock, LockHash, LockedPackage, LockedSdist, LockedWheel};
 pub use manifest::{BundleRecord, Manifest, Segment};
 pub use pep508::{RequirementError, parse_marker, parse_requirement};
 pub use policy::Policy;

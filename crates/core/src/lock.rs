@@ -57,8 +57,11 @@ pub struct Lock {
 pub struct LockedPackage {
     /// Its version.
     pub version: Version,
-    /// The wheel that fits the target best.
+    /// The wheel that fits the target best, or the one that was built.
     pub wheel: LockedWheel,
+    /// What the wheel was built from, where no published one was taken. Such a wheel has no
+    /// address: it is in the store, or is built again and must come out the same.
+    pub sdist: Option<LockedSdist>,
     /// The index that it comes from; empty when it comes from an address of its own.
     pub index: String,
     /// Its own bound on Python, as its metadata says.
@@ -72,6 +75,21 @@ pub struct LockedPackage {
 pub struct LockedWheel {
     /// Its name.
     pub filename: WheelFilename,
+    /// Where it is.
+    pub url: String,
+    /// Its digest.
+    pub sha256: Sha256,
+    /// Its size in bytes, if the index says it.
+    pub size: Option<u64>,
+    /// When it was uploaded, as an RFC 3339 time, if the index says it.
+    pub upload_time: Option<String>,
+}
+
+/// A source distribution of a lock.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct LockedSdist {
+    /// Its name.
+    pub filename: String,
     /// Where it is.
     pub url: String,
     /// Its digest.
@@ -117,6 +135,7 @@ mod tests {
             },
             index: "https://example.org/simple".to_owned(),
             requires_python: Some(">=3.8".to_owned()),
+            sdist: None,
             dependencies: Vec::new(),
         };
         (filename.name().clone(), package)

@@ -47,6 +47,7 @@ impl Manifest {
                 wheel,
                 index: String::new(),
                 requires_python: None,
+                sdist: None,
                 dependencies: segment.depends.clone(),
             };
             (segment.package.clone(), package)

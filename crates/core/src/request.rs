@@ -3,9 +3,11 @@
 //! [`Request::hash`] names the lock that answers it in the store. docs/CACHE-KEY.md lists what
 //! enters it; where a requirement was written does not.
 
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 
 use pep440_rs::VersionSpecifiers;
+use pep508_rs::PackageName;
 use serde::{Deserialize, Serialize};
 
 use crate::digest::Sha256;
@@ -20,6 +22,21 @@ pub struct Requirement {
     /// Where it was written.
     #[serde(default)]
     pub origin: Origin,
+    /// The digests that its file may have (`--hash` of a requirements.txt); any when there are none.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub hashes: Vec<Sha256>,
+}
+
+impl Requirement {
+    /// A requirement whose file may have any digest.
+    pub fn new(spec: pep508_rs::Requirement, origin: Origin) -> Self {
+        let hashes = Vec::new();
+        Self {
+            spec,
+            origin,
+            hashes,
+        }
+    }
 }
 
 /// Where a requirement was written, for messages alone.
@@ -49,17 +66,95 @@ pub struct ResolveOptions {
     /// Base addresses of PEP 503/691 indexes; the first that knows a package is the only one
     /// asked for it.
     pub indexes: Vec<String>,
-    /// An RFC 3339 time: files uploaded at or after it do not exist.
+    /// An RFC 3339 time, or how long before the resolution it was, as an ISO 8601 duration of
+    /// days, hours or minutes (`P7D`): files uploaded at or after it do not exist.
     pub exclude_newer: Option<String>,
     /// Whether pre-releases may be chosen.
     pub prerelease: Prerelease,
     /// Which of the versions that fit is preferred.
     pub resolution: Resolution,
+    /// The one index that a package may come from, by package; it is asked whether or not it
+    /// stands among `indexes`.
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    pub index_of: BTreeMap<PackageName, String>,
+    /// Folders and pages whose files stand beside those of every index (pip's `--find-links`).
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub find_links: Vec<String>,
+    /// Bounds on packages that something else brings in (pip's `--constraint`).
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub constraints: Vec<Requirement>,
+    /// What stands in the place of every requirement of its package, whoever has it.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub overrides: Vec<Requirement>,
+    /// Whose wheels are passed over, so that they are built from source.
+    #[serde(skip_serializing_if = "Selection::is_none")]
+    pub no_binary: Selection,
+    /// Who is never built from source.
+    #[serde(skip_serializing_if = "Selection::is_none")]
+    pub only_binary: Selection,
+    /// Whether every package must have a digest among the requirements (pip's hash-checking mode).
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub require_hashes: bool,
+}
+
+/// Some packages.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Selection {
+    /// None.
+    #[default]
+    None,
+    /// All of them.
+    All,
+    /// These.
+    Only(BTreeSet<PackageName>),
+}
+
+impl Selection {
+    /// Whether it selects no package.
+    pub fn is_none(&self) -> bool {
+        match self {
+            Self::None => true,
+            Self::All => false,
+            Self::Only(names) => names.is_empty(),
+        }
+    }
+
+    /// Whether it selects a package.
+    pub fn contains(&self, name: &PackageName) -> bool {
+        match self {
+            Self::None => false,
+            Self::All => true,
+            Self::Only(names) => names.contains(name),
+        }
+    }
 }
 
 impl ResolveOptions {
     /// The index that is used when none is named.
     pub const DEFAULT_INDEX: &'static str = "https://pypi.org/simple";
+}
+
+impl ResolveOptions {
+    /// What of the options enters a key by itself: addresses without credentials, since a new
+    /// password is no new index, and no requirement, whose places would come with it.
+    fn canonical(&self) -> Self {
+        let shown = |addresses: &[String]| {
+            let shown = addresses.iter().map(|address| without_credentials(address));
+            shown.collect()
+        };
+        let index_of = self.index_of.iter();
+        Self {
+            indexes: shown(&self.indexes),
+            find_links: shown(&self.find_links),
+            index_of: index_of
+                .map(|(name, index)| (name.clone(), without_credentials(index)))
+                .collect(),
+            constraints: Vec::new(),
+            overrides: Vec::new(),
+            ..self.clone()
+        }
+    }
 }
 
 impl Default for ResolveOptions {
@@ -69,6 +164,13 @@ impl Default for ResolveOptions {
             exclude_newer: None,
             prerelease: Prerelease::default(),
             resolution: Resolution::default(),
+            index_of: BTreeMap::new(),
+            find_links: Vec::new(),
+            constraints: Vec::new(),
+            overrides: Vec::new(),
+            no_binary: Selection::None,
+            only_binary: Selection::None,
+            require_hashes: false,
         }
     }
 }
@@ -117,12 +219,15 @@ pub struct Request {
 impl Request {
     /// The requirements that apply to the target, as text, sorted, each once.
     pub fn canonical_requirements(&self) -> Vec<String> {
+        self.canonical_of(&self.requirements)
+    }
+
+    fn canonical_of(&self, requirements: &[Requirement]) -> Vec<String> {
         let markers = self.target.markers();
-        let mut lines: Vec<String> = self
-            .requirements
+        let mut lines: Vec<String> = requirements
             .iter()
             .filter(|requirement| requirement.spec.evaluate_markers(&markers, &[]))
-            .map(|requirement| canonical(&requirement.spec))
+            .map(canonical)
             .collect();
         lines.sort();
         lines.dedup();
@@ -136,21 +241,17 @@ impl Request {
             requirements: Vec<String>,
             target: &'a Target,
             options: &'a ResolveOptions,
+            #[serde(skip_serializing_if = "Vec::is_empty")]
+            constraints: Vec<String>,
+            #[serde(skip_serializing_if = "Vec::is_empty")]
+            overrides: Vec<String>,
         }
-        // A new password is no new index.
-        let indexes = self
-            .options
-            .indexes
-            .iter()
-            .map(|index| without_credentials(index));
-        let options = ResolveOptions {
-            indexes: indexes.collect(),
-            ..self.options.clone()
-        };
         let canonical = Canonical {
             requirements: self.canonical_requirements(),
             target: &self.target,
-            options: &options,
+            options: &self.options.canonical(),
+            constraints: self.canonical_of(&self.options.constraints),
+            overrides: self.canonical_of(&self.options.overrides),
         };
         let json = serde_json::to_string(&canonical).expect("plain values are JSON");
         Sha256::of(format!("pyrun request {}\n{json}\n", crate::FORMAT))
@@ -169,12 +270,13 @@ pub fn without_credentials(url: &str) -> String {
     }
 }
 
-/// A requirement without its marker, its extras and specifiers sorted.
-fn canonical(spec: &pep508_rs::Requirement) -> String {
+/// A requirement without its marker, its extras, specifiers and digests sorted.
+fn canonical(requirement: &Requirement) -> String {
     use std::fmt::Write as _;
 
     use pep508_rs::VersionOrUrl;
 
+    let spec = &requirement.spec;
     let mut text = spec.name.to_string();
     let mut extras: Vec<String> = spec.extras.iter().map(ToString::to_string).collect();
     extras.sort();
@@ -194,6 +296,10 @@ fn canonical(spec: &pep508_rs::Requirement) -> String {
         }
         None => {}
     }
+    let hashes: BTreeSet<&Sha256> = requirement.hashes.iter().collect();
+    for hash in hashes {
+        let _ = write!(text, " --hash=sha256:{hash}");
+    }
     text
 }
 
@@ -206,9 +312,8 @@ mod tests {
         Request {
             requirements: specs
                 .iter()
-                .map(|spec| Requirement {
-                    spec: spec.parse().expect("a requirement"),
-                    origin: Origin::default(),
+                .map(|spec| {
+                    Requirement::new(spec.parse().expect("a requirement"), Origin::default())
                 })
                 .collect(),
             requires_python: None,
@@ -237,11 +342,28 @@ mod tests {
     }
 
     #[test]
+    fn bounds_matter_and_their_places_do_not() {
+        let base = request(&["requests"]);
+        let mut bounded = base.clone();
+        bounded.options.constraints = request(&["six<2"]).requirements;
+        assert_ne!(base.hash(), bounded.hash());
+        let mut elsewhere = bounded.clone();
+        elsewhere.options.constraints[0].origin.place = "c.txt".to_owned();
+        assert_eq!(bounded.hash(), elsewhere.hash());
+        let mut replaced = base.clone();
+        replaced.options.overrides = bounded.options.constraints.clone();
+        assert_ne!(bounded.hash(), replaced.hash());
+    }
+
+    #[test]
     fn what_is_asked_does_matter() {
         let base = request(&["requests"]);
         let mut named = base.clone();
         named.options.indexes = vec!["https://me:s3cret@pypi.org/simple".to_owned()];
         assert_eq!(base.hash(), named.hash(), "who asks does not enter");
+        let mut hashed = base.clone();
+        hashed.requirements[0].hashes = vec![Sha256::of("")];
+        assert_ne!(base.hash(), hashed.hash());
         let mut other = base.clone();
         other.options.prerelease = Prerelease::Allow;
         assert_ne!(base.hash(), other.hash());

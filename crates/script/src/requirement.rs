@@ -55,18 +55,15 @@ pub(crate) fn versioned(name: &Literal, version: &Literal) -> Result<Requirement
         })?;
         spec.marker = parsed.marker;
     }
-    Ok(Requirement {
-        spec,
-        origin: crate::origin(name.span("")),
-    })
+    Ok(Requirement::new(spec, crate::origin(name.span(""))))
 }
 
 /// A PEP 508 requirement in one text.
 pub(crate) fn whole(literal: &Literal) -> Result<Requirement, ScriptError> {
-    Ok(Requirement {
-        spec: parse(literal)?,
-        origin: crate::origin(literal.span("")),
-    })
+    Ok(Requirement::new(
+        parse(literal)?,
+        crate::origin(literal.span("")),
+    ))
 }
 
 fn parse(literal: &Literal) -> Result<pep508_rs::Requirement, ScriptError> {

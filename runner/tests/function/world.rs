@@ -87,10 +87,10 @@ impl World {
     /// Builds the bundle of one package.
     pub fn bundle(&self, package: &str) -> LockHash {
         let request = Request {
-            requirements: vec![Requirement {
-                spec: pyrun_core::parse_requirement(package).expect("a requirement"),
-                origin: Origin::default(),
-            }],
+            requirements: vec![Requirement::new(
+                pyrun_core::parse_requirement(package).expect("a requirement"),
+                Origin::default(),
+            )],
             requires_python: None,
             target: self.python.target.clone(),
             options: ResolveOptions {

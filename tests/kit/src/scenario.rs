@@ -213,14 +213,15 @@ impl Scenario {
                 minor: 36,
             },
         };
-        let requirement = |(line, text): (usize, &String)| Requirement {
-            spec: text
-                .parse()
-                .unwrap_or_else(|error| panic!("`{text}`: {error}")),
-            origin: Origin {
-                place: format!("app.py:{}", line + 1),
-                span: None,
-            },
+        let requirement = |(line, text): (usize, &String)| {
+            Requirement::new(
+                text.parse()
+                    .unwrap_or_else(|error| panic!("`{text}`: {error}")),
+                Origin {
+                    place: format!("app.py:{}", line + 1),
+                    span: None,
+                },
+            )
         };
         Request {
             requirements: self.root.iter().enumerate().map(requirement).collect(),
@@ -239,6 +240,7 @@ impl Scenario {
                 exclude_newer: self.exclude_newer.clone(),
                 prerelease: self.prerelease,
                 resolution: self.resolution,
+                ..ResolveOptions::default()
             },
         }
     }

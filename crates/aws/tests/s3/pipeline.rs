@@ -40,10 +40,10 @@ fn python(cache: &Path) -> Interpreter {
 
 fn request(index: &IndexServer, python: &Interpreter) -> Request {
     Request {
-        requirements: vec![Requirement {
-            spec: "greet".parse().expect("a requirement"),
-            origin: pyrun_core::Origin::default(),
-        }],
+        requirements: vec![Requirement::new(
+            "greet".parse().expect("a requirement"),
+            pyrun_core::Origin::default(),
+        )],
         requires_python: None,
         target: python.target.clone(),
         options: ResolveOptions {

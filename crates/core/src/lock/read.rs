@@ -275,6 +275,7 @@ fn package(entry: Package, target: &Target, tags: &Tags) -> Result<LockedPackage
         },
         index: entry.index.unwrap_or_default(),
         requires_python: entry.requires_python,
+        sdist: None,
         dependencies,
     })
 }

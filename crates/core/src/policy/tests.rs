@@ -28,6 +28,7 @@ fn lock(packages: &[(&str, &str, &[&str])]) -> Lock {
             },
             index: "https://pypi.org/simple".to_owned(),
             requires_python: None,
+            sdist: None,
             dependencies: needs
                 .iter()
                 .map(|name| name.parse().expect("a name"))
@@ -43,12 +44,14 @@ fn lock(packages: &[(&str, &str, &[&str])]) -> Lock {
 }
 
 fn request(specs: &[&str], indexes: &[&str]) -> Request {
-    let requirement = |spec: &&str| Requirement {
-        spec: spec.parse().expect("a requirement"),
-        origin: Origin {
-            place: "the command line".to_owned(),
-            span: None,
-        },
+    let requirement = |spec: &&str| {
+        Requirement::new(
+            spec.parse().expect("a requirement"),
+            Origin {
+                place: "the command line".to_owned(),
+                span: None,
+            },
+        )
     };
     Request {
         requirements: specs.iter().map(requirement).collect(),
