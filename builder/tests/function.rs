@@ -238,3 +238,21 @@ fn a_policy_that_is_not_what_was_deployed_stops_everything() {
     let frames = ask(&mut function, &world.build(&description, "small", "bundle"));
     assert_eq!(fault(&frames).code, Code::POLICY_DENIED);
 }
+
+#[test]
+fn what_lambda_did_not_start_says_so_and_ends() {
+    for (address, part) in [
+        (None, "AWS Lambda starts it"),
+        (Some(""), "AWS Lambda starts it"),
+        (Some("127.0.0.1:9001/.rt/builder"), "no address"),
+        (Some("http://"), "no address"),
+    ] {
+        let mut program = Command::new(BUILDER);
+        program.env_remove("AWS_LAMBDA_RUNTIME_API");
+        program.envs(address.map(|address| ("AWS_LAMBDA_RUNTIME_API", address)));
+        let ended = program.output().expect("the program starts");
+        let said = String::from_utf8_lossy(&ended.stderr);
+        assert!(!ended.status.success(), "{address:?}");
+        assert!(said.contains(part) && !said.contains("panic"), "{said}");
+    }
+}

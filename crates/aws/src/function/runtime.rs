@@ -6,6 +6,7 @@
 //! `lambda_runtime` asks for calls and speaks to `SnapStart`. Its own answers are made for function
 //! URLs, and begin with a prelude that is no frame: a layer answers in their place.
 
+use std::ffi::OsString;
 use std::pin::pin;
 use std::process::ExitCode;
 use std::sync::Arc;
@@ -37,11 +38,8 @@ const INVOCATION_ID: &str = "lambda-runtime-invocation-id";
 
 /// Runs the function until its environment ends.
 pub(super) fn run<F: Function>() -> ExitCode {
-    if std::env::var_os(RUNTIME_API).is_none_or(|address| address.is_empty()) {
-        log::end(&format!(
-            "this is the {} of a pyrun stack: AWS Lambda starts it, and `pyrun deploy` brings it there",
-            F::NAME
-        ));
+    if let Err(problem) = check_address::<F>(std::env::var_os(RUNTIME_API)) {
+        log::end(&problem);
         return ExitCode::FAILURE;
     }
     log::note_panics();
@@ -60,6 +58,23 @@ pub(super) fn run<F: Function>() -> ExitCode {
     // What still runs in the background has nobody to work for.
     runtime.shutdown_background();
     ExitCode::FAILURE
+}
+
+/// Whether the Runtime API has an address; the library that asks it would panic over another.
+fn check_address<F: Function>(address: Option<OsString>) -> Result<(), String> {
+    let Some(address) = address.filter(|address| !address.is_empty()) else {
+        return Err(format!(
+            "this is the {} of a pyrun stack: AWS Lambda starts it, and `pyrun deploy` brings it there",
+            F::NAME
+        ));
+    };
+    match address.to_str().map(str::parse::<http::Uri>) {
+        Some(Ok(uri)) if uri.host().is_some() => Ok(()),
+        _ => Err(format!(
+            "`{RUNTIME_API}` is `{}`, which is no address such as `127.0.0.1:9001`",
+            address.display()
+        )),
+    }
 }
 
 /// Lives, and returns why it could not go on.
