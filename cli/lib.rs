@@ -37,11 +37,10 @@ use console::Console;
 const CLEANING_UP: Duration = Duration::from_millis(500);
 
 /// Runs the command that `words` spell, the program's own name first.
-pub fn main(words: impl IntoIterator<Item = OsString>) -> ExitCode {
-    let words: Vec<OsString> = words.into_iter().collect();
+pub fn main(words: &[OsString]) -> ExitCode {
     let cli = match usage::parse(words.iter().cloned()) {
         Ok(cli) => cli,
-        Err(error) => return misused(&error, usage::asks_for_json(&words)),
+        Err(error) => return misused(&error, usage::asks_for_json(words)),
     };
     let console = Console::new(&cli.output);
     let outcome = runtime().and_then(|runtime| {

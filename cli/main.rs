@@ -3,5 +3,6 @@
 use std::process::ExitCode;
 
 fn main() -> ExitCode {
-    pyrun::main(std::env::args_os())
+    let words: Vec<_> = std::env::args_os().collect();
+    pyrun::main(&words)
 }

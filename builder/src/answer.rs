@@ -3,6 +3,7 @@
 //! In: a [`BuildRequest`]. Out: frames, `built` or `fault` last. Never: knows how
 //! frames travel.
 
+use futures::future::BoxFuture;
 use pyrun_core::protocol::{BuildRequest, Frame, Goal};
 use pyrun_core::{Event, Events, Fault, Lock};
 use tokio::sync::mpsc;
@@ -12,7 +13,19 @@ use crate::{Builder, Locked};
 
 impl Builder {
     /// Builds what is asked for and says all of it in frames.
-    pub async fn answer(
+    ///
+    /// The future is of one known type, so that its code is compiled here, once, and not again in
+    /// each program that waits for it.
+    pub fn answer<'a>(
+        &'a self,
+        request: BuildRequest,
+        compiler: &'a Compiler,
+        frames: &'a mpsc::Sender<Frame>,
+    ) -> BoxFuture<'a, ()> {
+        Box::pin(self.say_all(request, compiler, frames))
+    }
+
+    async fn say_all(
         &self,
         request: BuildRequest,
         compiler: &Compiler,

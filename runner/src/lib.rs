@@ -15,6 +15,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use futures::future::BoxFuture;
 use pyrun_core::protocol::{Frame, PhaseCost, Report, RunRequest, StartKind};
 use pyrun_core::{Code, Event, Events, Fault, LockHash, Phase, Policy};
 use pyrun_store::Store;
@@ -121,7 +122,20 @@ impl Runner {
 
     /// Makes a run and says all of it in frames: last `result` or `fault`, then `report`.
     /// A `true` from `interrupt` ends it as Ctrl-C does.
-    pub async fn run(
+    ///
+    /// The future is of one known type, so that its code is compiled here, once, and not again in
+    /// each program that waits for it.
+    pub fn run<'a>(
+        &'a self,
+        request: &'a RunRequest,
+        surroundings: &'a Surroundings,
+        frames: &'a mpsc::Sender<Frame>,
+        interrupt: watch::Receiver<bool>,
+    ) -> BoxFuture<'a, ()> {
+        Box::pin(self.run_and_report(request, surroundings, frames, interrupt))
+    }
+
+    async fn run_and_report(
         &self,
         request: &RunRequest,
         surroundings: &Surroundings,
@@ -260,12 +274,12 @@ impl Runner {
     }
 
     /// Unpacks a bundle ahead of its first run.
-    pub async fn prepare(
-        &self,
-        lock: &LockHash,
-        frames: &mpsc::Sender<Frame>,
-    ) -> Result<(), Fault> {
-        self.site(lock, frames).await.map(drop)
+    pub fn prepare<'a>(
+        &'a self,
+        lock: &'a LockHash,
+        frames: &'a mpsc::Sender<Frame>,
+    ) -> BoxFuture<'a, Result<(), Fault>> {
+        Box::pin(async { self.site(lock, frames).await.map(drop) })
     }
 }
 
