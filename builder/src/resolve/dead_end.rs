@@ -12,7 +12,7 @@ use super::candidates::{Candidates, Reason, Rejected};
 use super::phrases::{list, runs, versions, why_not};
 use super::specifiers::{admit, python_fits};
 use super::suggest::{did_you_mean, project_of_module};
-use crate::index::File;
+use crate::index::{File, Standing};
 
 /// The minor versions of Python 3 that are worth a hint: those that pyrun runs.
 const PYTHONS: std::ops::RangeInclusive<u8> = 9..=14;
@@ -31,6 +31,11 @@ pub(super) fn describe(
     let Some(project) = &candidates.project else {
         return Some(unknown(name, request));
     };
+    if let Some(status) = &project.status
+        && status.standing == Standing::Quarantined
+    {
+        return Some(quarantined(name, &project.index, &status.reason));
+    }
     let parsed = parse(specifiers);
     if candidates
         .versions
@@ -57,8 +62,19 @@ pub(super) fn in_short(
     specifiers: &str,
     request: &Request,
 ) -> String {
-    if candidates.project.is_none() {
-        return ", which no index knows".to_owned();
+    let Some(project) = &candidates.project else {
+        return match request.options.index_of.get(name) {
+            Some(pin) => format!(", which {} does not know", without_credentials(pin)),
+            None => ", which no index knows".to_owned(),
+        };
+    };
+    if let Some(status) = &project.status
+        && status.standing == Standing::Quarantined
+    {
+        return ", which is in quarantine".to_owned();
+    }
+    if let ([only], true) = (&candidates.versions[..], candidates.by_address) {
+        return format!(", and the address that is asked for has {}", only.version);
     }
     let rejected = matching(candidates, &parse(specifiers));
     match lines(name, candidates, &rejected, request).first() {
@@ -92,10 +108,21 @@ fn matching<'a>(candidates: &'a Candidates, specifiers: &VersionSpecifiers) -> V
 }
 
 fn unknown(name: &PackageName, request: &Request) -> Fault {
+    let linked = !request.options.find_links.is_empty();
     let place = match request.options.indexes.as_slice() {
-        [only] => format!("on {}", without_credentials(only)),
+        [] if linked => "among the links".to_owned(),
+        [only] if !linked => format!("on {}", without_credentials(only)),
         _ => "on any of the indexes".to_owned(),
     };
+    if let Some(pin) = request.options.index_of.get(name) {
+        let pin = without_credentials(pin);
+        return Fault::new(
+            Code::PACKAGE_UNKNOWN,
+            format!("there is no package `{name}` on {pin}"),
+        )
+        .cause(format!("`{name}` is pinned to that index, and no other is asked for it"))
+        .hint("check its name, or pin it to the index that has it");
+    }
     let fault = Fault::new(
         Code::PACKAGE_UNKNOWN,
         format!("there is no package `{name}` {place}"),
@@ -110,6 +137,19 @@ fn unknown(name: &PackageName, request: &Request) -> Fault {
             request,
         ),
     }
+}
+
+/// PEP 792: what is in quarantine must not be installed.
+fn quarantined(name: &PackageName, index: &str, reason: &str) -> Fault {
+    let fault = Fault::new(
+        Code::PACKAGE_QUARANTINED,
+        format!("`{name}` is in quarantine on {index}"),
+    );
+    let fault = match reason.trim() {
+        "" => fault,
+        reason => fault.cause(format!("the reason is given as: {reason}")),
+    };
+    fault.hint("it may be malicious: use another package, and look at what was installed from it")
 }
 
 /// An index that is named without its last step knows no package at all.
@@ -218,7 +258,15 @@ fn shut_out(
         .max()
         .expect("some are rejected");
     let (code, message) = match nearest {
-        Reason::SourceOnly | Reason::Tags => (
+        Reason::NoBinary => (
+            Code::PACKAGE_NO_VERSION,
+            format!("no version of {what} has sources to build"),
+        ),
+        Reason::Digest => (
+            Code::PACKAGE_HASH,
+            format!("no file of {what} has a digest that is asked for"),
+        ),
+        Reason::SourceOnly | Reason::OnlyBinary | Reason::Tags => (
             Code::PACKAGE_NO_WHEEL,
             format!("no wheel of {what} fits {}", request.target),
         ),
@@ -263,10 +311,19 @@ fn shut_out(
             None => fault,
         },
         Reason::SourceOnly => fault.hint(format!(
-            "pyrun builds nothing from sources: take another package that does the same, or make a \
-             wheel with `pip wheel {name}` and name an index that has it with `--extra-index-url`"
+            "nothing is built from sources here: take another package that does the same, or make a \
+             wheel with `pip wheel {name}` and name the folder that has it with `--find-links`"
         )),
-        Reason::TooNew(None) => fault,
+        Reason::OnlyBinary => fault.hint(format!(
+            "let it be built from its sources: leave `{name}` out of `--only-binary`"
+        )),
+        Reason::NoBinary => fault.hint(format!(
+            "let its wheels be used: leave `{name}` out of `--no-binary`"
+        )),
+        Reason::Digest => fault.hint(
+            "add the digests of the version that you want, or lock the digests again",
+        ),
+        Reason::TooNew(None) | Reason::Quarantined(_) => fault,
     }
 }
 

@@ -84,7 +84,10 @@ pub(super) fn versions<'a>(all: impl IntoIterator<Item = &'a Version>) -> String
 pub(super) fn why_not(candidates: &Candidates, rejected: &Rejected, request: &Request) -> String {
     let limit = request.options.exclude_newer.as_deref().unwrap_or_default();
     match &rejected.reason {
-        Reason::SourceOnly => "has no wheel, only sources".to_owned(),
+        Reason::SourceOnly | Reason::OnlyBinary => "has no wheel, only sources".to_owned(),
+        Reason::NoBinary => "has no sources, only wheels".to_owned(),
+        Reason::Digest => "has no file with a digest that is asked for".to_owned(),
+        Reason::Quarantined(_) => "is in quarantine".to_owned(),
         Reason::Tags => format!(
             "has wheels only for {}",
             wheels_for(candidates, &rejected.version, &request.target)
