@@ -35,7 +35,10 @@ fn start(scenario: &Scenario) -> Option<Running> {
     }
     let (addresses, links) = (packages(&scenario.addresses)?, packages(&scenario.links)?);
     let listed = [&main, &addresses, &links].map(|packages| packages.projects.values());
-    let files = listed.into_iter().flatten().flat_map(|listing| &listing.files);
+    let files = listed
+        .into_iter()
+        .flatten()
+        .flat_map(|listing| &listing.files);
     let digests = files.map(|file| (file.filename.clone(), file.sha256));
     let digests = digests.collect();
     let mut others = BTreeMap::new();

@@ -73,3 +73,6 @@ fn against_lock(package: &LockedPackage, own: &Metadata) -> Vec<String> {
     }
     causes
 }
+
+#[cfg(test)]
+mod tests;

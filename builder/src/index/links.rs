@@ -189,7 +189,9 @@ fn file_url(path: &Path, url: Result<Url, ()>) -> Result<Url, IndexError> {
 
 /// A file of this machine with its size and digest, which no page needs to say.
 async fn measured(file: File) -> Result<File, IndexError> {
-    let path = Url::parse(&file.url).ok().filter(|url| url.scheme() == "file");
+    let path = Url::parse(&file.url)
+        .ok()
+        .filter(|url| url.scheme() == "file");
     let Some(path) = path.and_then(|url| url.to_file_path().ok()) else {
         return Ok(file);
     };

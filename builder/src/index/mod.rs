@@ -28,8 +28,8 @@ pub(crate) mod testing;
 #[cfg(test)]
 mod tests;
 
-pub use client::{Client, ClientOptions};
 pub(crate) use client::Seen;
+pub use client::{Client, ClientOptions};
 pub(crate) use download::{DownloadError, Downloaded, Expected, Hashing, MAX_FILE, open_anew};
 pub use http::Limits;
 pub use metadata::{MetadataError, parse_metadata};

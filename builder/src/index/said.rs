@@ -106,10 +106,7 @@ mod tests {
     fn the_digest_is_pinned() {
         // Locks hold such digests: when this value changes, they need another name in the lock.
         let one = metadata("Requires-Dist: c[y]>=1,<2; extra == 'x'\nProvides-Extra: x\n");
-        assert_eq!(
-            one.digest().to_string(),
-            "PINNED"
-        );
+        assert_eq!(one.digest().to_string(), "PINNED");
     }
 
     #[test]
@@ -124,11 +121,11 @@ mod tests {
                 "`Requires-Dist: c>=1` was said of it, and the wheel does not say so",
             ]
         );
-        let many: String = (0..9)
-            .map(|n| format!("Requires-Dist: x{n}\n"))
-            .collect();
+        let many: String = (0..9).map(|n| format!("Requires-Dist: x{n}\n")).collect();
         assert_eq!(
-            differences(&metadata(""), &metadata(&many)).last().map(String::as_str),
+            differences(&metadata(""), &metadata(&many))
+                .last()
+                .map(String::as_str),
             Some("and 4 more")
         );
     }

@@ -128,7 +128,8 @@ impl Amendments {
         let mut digests: BTreeSet<Sha256> = one.hashes.iter().copied().collect();
         if let Some(VersionOrUrl::Url(url)) = &one.spec.version_or_url {
             let named = url.fragment().unwrap_or_default().split('&');
-            let named = named.filter_map(|part| part.strip_prefix("sha256=")?.parse::<Sha256>().ok());
+            let named =
+                named.filter_map(|part| part.strip_prefix("sha256=")?.parse::<Sha256>().ok());
             digests.extend(named);
         }
         if !digests.is_empty() {
@@ -254,8 +255,13 @@ fn is_same(one: &str, two: &str) -> bool {
 /// The version control system that an address asks.
 pub(super) fn version_control(url: &str) -> Option<&'static str> {
     let (scheme, _) = url.split_once(':')?;
-    [("git", "Git"), ("hg", "Mercurial"), ("svn", "Subversion"), ("bzr", "Bazaar")]
-        .into_iter()
-        .find(|(prefix, _)| scheme == *prefix || scheme.starts_with(&format!("{prefix}+")))
-        .map(|(_, system)| system)
+    [
+        ("git", "Git"),
+        ("hg", "Mercurial"),
+        ("svn", "Subversion"),
+        ("bzr", "Bazaar"),
+    ]
+    .into_iter()
+    .find(|(prefix, _)| scheme == *prefix || scheme.starts_with(&format!("{prefix}+")))
+    .map(|(_, system)| system)
 }

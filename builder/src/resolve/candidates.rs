@@ -11,8 +11,8 @@ use std::sync::Arc;
 use jiff::Timestamp;
 use pep440_rs::Version;
 use pyrun_core::request::Prerelease;
-use pyrun_core::tags::Tags;
 use pyrun_core::request::Selection;
+use pyrun_core::tags::Tags;
 use pyrun_core::wheel::BuildTag;
 use pyrun_core::{Request, WheelFilename};
 

@@ -12,6 +12,7 @@ use super::candidates::{Candidates, Reason, Rejected};
 use super::phrases::{list, runs, versions, why_not};
 use super::specifiers::{admit, python_fits};
 use super::suggest::{did_you_mean, project_of_module};
+use super::verdict::spelled;
 use crate::index::{File, Standing};
 
 /// The minor versions of Python 3 that are worth a hint: those that pyrun runs.
@@ -46,11 +47,18 @@ pub(super) fn describe(
     }
     if project.files.is_empty() {
         let message = format!("`{name}` has no files on {}", project.index);
-        return Some(Fault::new(Code::PACKAGE_NO_VERSION, message));
+        let fault = Fault::new(Code::PACKAGE_NO_VERSION, message);
+        return Some(first_that_knows(fault, name, request));
     }
     let rejected = matching(candidates, &parsed);
     if rejected.is_empty() {
-        return Some(no_such_version(name, candidates, &parsed, specifiers));
+        return Some(match (&candidates.versions[..], candidates.by_address) {
+            ([only], true) => address_has(name, &only.version, specifiers, request),
+            _ => {
+                let fault = no_such_version(name, candidates, &parsed, specifiers);
+                first_that_knows(fault, name, request)
+            }
+        });
     }
     Some(shut_out(name, candidates, &rejected, specifiers, request))
 }
@@ -111,7 +119,8 @@ fn unknown(name: &PackageName, request: &Request) -> Fault {
     let linked = !request.options.find_links.is_empty();
     let place = match request.options.indexes.as_slice() {
         [] if linked => "among the links".to_owned(),
-        [only] if !linked => format!("on {}", without_credentials(only)),
+        [only] if linked => format!("on {} or among the links", without_credentials(only)),
+        [only] => format!("on {}", without_credentials(only)),
         _ => "on any of the indexes".to_owned(),
     };
     if let Some(pin) = request.options.index_of.get(name) {
@@ -120,7 +129,9 @@ fn unknown(name: &PackageName, request: &Request) -> Fault {
             Code::PACKAGE_UNKNOWN,
             format!("there is no package `{name}` on {pin}"),
         )
-        .cause(format!("`{name}` is pinned to that index, and no other is asked for it"))
+        .cause(format!(
+            "`{name}` is pinned to that index, and no other is asked for it"
+        ))
         .hint("check its name, or pin it to the index that has it");
     }
     let fault = Fault::new(
@@ -179,6 +190,50 @@ fn is_asked(name: &PackageName, request: &Request) -> bool {
         .requirements
         .iter()
         .any(|one| one.spec.name == *name)
+}
+
+/// The one version that there is comes from an address of the user.
+fn address_has(
+    name: &PackageName,
+    version: &Version,
+    specifiers: &str,
+    request: &Request,
+) -> Fault {
+    let fault = Fault::new(
+        Code::RESOLVE_CONFLICT,
+        format!(
+            "`{name}` {version}, which is asked for by its address, does not satisfy `{specifiers}`"
+        ),
+    );
+    let options = &request.options;
+    let all = request.requirements.iter().chain(&options.overrides);
+    let named = all.chain(&options.constraints).find(|one| {
+        one.spec.name == *name
+            && matches!(
+                one.spec.version_or_url,
+                Some(pep508_rs::VersionOrUrl::Url(_))
+            )
+    });
+    match named {
+        Some(one) => fault.cause(format!("the address stands in {}", spelled(one))),
+        None => fault,
+    }
+}
+
+/// Another index may have more; the user has to say so.
+fn first_that_knows(fault: Fault, name: &PackageName, request: &Request) -> Fault {
+    let options = &request.options;
+    if options.index_of.contains_key(name) {
+        fault.cause("it is pinned to that index, and no other is asked for it")
+    } else if options.indexes.len() > 1 {
+        fault
+            .cause("the first index that knows a package is the only one that is asked for it")
+            .hint(format!(
+                "if another index is the one for it, pin `{name}` to that one"
+            ))
+    } else {
+        fault
+    }
 }
 
 /// Nothing on the page satisfies the specifiers, usable or not.

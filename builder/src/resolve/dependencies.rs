@@ -75,7 +75,10 @@ pub(super) fn is_behind(requirement: &Requirement, extra: Option<&ExtraName>) ->
     match extra {
         None => without,
         Some(extra) => {
-            !without && requirement.marker.evaluate_extras(std::slice::from_ref(extra))
+            !without
+                && requirement
+                    .marker
+                    .evaluate_extras(std::slice::from_ref(extra))
         }
     }
 }

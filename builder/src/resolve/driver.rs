@@ -253,12 +253,7 @@ fn check_built(request: &Request, one: &Chosen, wheel: &LockedWheel) -> Result<(
     Err(ResolveError::Build(Box::new(fault)))
 }
 
-fn lock(
-    request: &Request,
-    amendments: &Amendments,
-    chosen: &[Chosen],
-    taken: Vec<Taken>,
-) -> Lock {
+fn lock(request: &Request, amendments: &Amendments, chosen: &[Chosen], taken: Vec<Taken>) -> Lock {
     let packages = chosen
         .iter()
         .zip(taken)

@@ -158,12 +158,7 @@ impl From<ResolveError> for Fault {
 }
 
 /// What the index did wrong, as what is wrong with an address that the user wrote.
-fn from_address(
-    source: IndexError,
-    message: String,
-    origin: &Origin,
-    name: &PackageName,
-) -> Fault {
+fn from_address(source: IndexError, message: String, origin: &Origin, name: &PackageName) -> Fault {
     // A wheel that is refused says all there is to say.
     let refused = matches!(source, IndexError::Refused(_));
     let mut fault = Fault::from(source);

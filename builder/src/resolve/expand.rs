@@ -4,8 +4,8 @@ use std::sync::Arc;
 
 use pep508_rs::PackageName;
 
-use super::choices::Choices;
 use super::amendments::{ByAddress, version_control};
+use super::choices::Choices;
 use super::dependencies::Dependency;
 use super::incompatibility::{Cause, IncompatibilityId, Need};
 use super::packages::{Identity, PackageId};
@@ -262,7 +262,11 @@ impl Solver {
 fn by_address(strange: &ByAddress) -> String {
     let ByAddress { name, url } = strange;
     match version_control(url) {
-        Some(system) => format!("needs `{name}` from {system} (`{url}`), and nothing is taken from there"),
-        None => format!("needs `{name}` from `{url}`, an address that only you can choose"),
+        Some(system) => {
+            format!("needs `{name}` from {system} (`{url}`), and nothing is taken from there")
+        }
+        None => format!(
+            "needs `{name}` from `{url}`, and an address is followed only when you name it yourself"
+        ),
     }
 }

@@ -35,7 +35,9 @@ fn before(text: &str, now: Timestamp) -> Option<Timestamp> {
         return None;
     }
     let days = i64::from(span.get_weeks()) * 7 + i64::from(span.get_days());
-    let hours = days.checked_mul(24)?.checked_add(i64::from(span.get_hours()))?;
+    let hours = days
+        .checked_mul(24)?
+        .checked_add(i64::from(span.get_hours()))?;
     let minutes = hours.checked_mul(60)?.checked_add(span.get_minutes())?;
     let seconds = minutes.checked_mul(60)?.checked_add(span.get_seconds())?;
     let whole = Timestamp::from_second(now.as_second()).ok()?;
@@ -59,7 +61,16 @@ mod tests {
             let limit = before(text, now).map(|time| time.to_string());
             assert_eq!(limit.as_deref(), Some(time), "{text}");
         }
-        for text in ["P1M", "P1Y", "-P7D", "7 days", "P", "", "P99999999999999999999D", "PT99999999999H"] {
+        for text in [
+            "P1M",
+            "P1Y",
+            "-P7D",
+            "7 days",
+            "P",
+            "",
+            "P99999999999999999999D",
+            "PT99999999999H",
+        ] {
             assert_eq!(before(text, now), None, "{text}");
         }
     }

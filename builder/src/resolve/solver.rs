@@ -13,11 +13,11 @@ use pep508_rs::{ExtraName, MarkerEnvironment, PackageName};
 use pyrun_core::Request;
 use pyrun_core::request::{Prerelease, Resolution};
 
+use super::amendments::Amendments;
 use super::candidates::Candidates;
 use super::choices::Choices;
-use super::error::Limit;
-use super::amendments::Amendments;
 use super::dependencies::Dependency;
+use super::error::Limit;
 use super::incompatibility::{Cause, IncompatibilityId, Need, Store};
 use super::packages::{Package, PackageId, Packages};
 use super::partial::PartialSolution;

@@ -59,7 +59,10 @@ impl Words<'_> {
         let options = &self.request.options;
         let origins = match fact {
             Fact::Need(fact) => {
-                let asked = fact.need.asked.map(|place| &self.request.requirements[place]);
+                let asked = fact
+                    .need
+                    .asked
+                    .map(|place| &self.request.requirements[place]);
                 let by = fact.need.by.map(|place| &options.overrides[place]);
                 [asked, by]
             }
@@ -443,7 +446,10 @@ impl Words<'_> {
     }
 
     fn constraint(&self, place: usize) -> String {
-        format!("the constraint {}", bare(&self.request.options.constraints[place]))
+        format!(
+            "the constraint {}",
+            bare(&self.request.options.constraints[place])
+        )
     }
 }
 
@@ -464,7 +470,7 @@ pub(super) fn bare(requirement: &Requirement) -> String {
 }
 
 /// A requirement with the place where it was written.
-fn spelled(requirement: &Requirement) -> String {
+pub(super) fn spelled(requirement: &Requirement) -> String {
     let place = requirement.origin.to_string();
     if place.is_empty() {
         bare(requirement)

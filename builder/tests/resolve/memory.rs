@@ -93,8 +93,11 @@ impl Memory {
             let metadata = metadata(&name, version, release);
             let stem = name.as_dist_info_name();
             let wheels = release.wheels.iter();
-            let wheels = wheels.map(|tags| (format!("{stem}-{version}-{tags}.whl"), FileKind::Wheel));
-            let sdist = release.sdist.then(|| (format!("{stem}-{version}.tar.gz"), FileKind::Sdist));
+            let wheels =
+                wheels.map(|tags| (format!("{stem}-{version}-{tags}.whl"), FileKind::Wheel));
+            let sdist = release
+                .sdist
+                .then(|| (format!("{stem}-{version}.tar.gz"), FileKind::Sdist));
             for (filename, kind) in wheels.chain(sdist) {
                 files.push(file(filename.clone(), kind, version, release));
                 let known = match &release.broken {
@@ -191,7 +194,9 @@ impl Source for Memory {
         let pin = self.pins.get(name);
         let mut asked = self.indexes.iter();
         let page = match pin {
-            Some(pin) => asked.find(|(url, _)| url == pin).and_then(|(_, pages)| pages.get(name)),
+            Some(pin) => asked
+                .find(|(url, _)| url == pin)
+                .and_then(|(_, pages)| pages.get(name)),
             None => asked.find_map(|(_, pages)| pages.get(name)),
         };
         let Some(links) = self.links.get(name).filter(|_| pin.is_none()) else {

@@ -15,7 +15,7 @@ use crate::memory::{self, Memory, URL};
 #[test]
 fn scenarios_come_out_as_their_files_say() {
     let files = Scenario::files().expect("tests/scenarios is there");
-    assert!(files.len() >= 70, "{} scenarios", files.len());
+    assert!(files.len() >= 170, "{} scenarios", files.len());
     let problems: Vec<String> = files.iter().filter_map(|path| check(path).err()).collect();
     assert!(
         problems.is_empty(),

@@ -29,7 +29,8 @@ impl Client {
         let promised = promised(&url)?;
         url.set_fragment(None);
         let filename = percent_decode(url.path().rsplit('/').next().unwrap_or_default());
-        let (kind, version) = filename::split(&filename, name).ok_or_else(|| no_file(name, &url))?;
+        let (kind, version) =
+            filename::split(&filename, name).ok_or_else(|| no_file(name, &url))?;
         let version = version.replace('_', "-").parse();
         let version = version.map_err(|_| no_file(name, &url))?;
         let (path, size, sha256) = if url.scheme() == "file" {

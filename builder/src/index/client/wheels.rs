@@ -33,9 +33,7 @@ impl Client {
                 "is no wheel: only running it could tell its metadata",
             ));
         }
-        let known_as = file
-            .sha256
-            .map(|sha256| known_as(&project.index, &sha256));
+        let known_as = file.sha256.map(|sha256| known_as(&project.index, &sha256));
         if let Some(kept) = known_as.and_then(|name| self.cache.metadata(&name))
             && let Ok(metadata) = check(&kept, project, file, &url)
         {
