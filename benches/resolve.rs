@@ -8,7 +8,7 @@ use std::collections::BTreeMap;
 use std::hint::black_box;
 
 use criterion::{Criterion, criterion_group, criterion_main};
-use memory::{Memory, URL};
+use memory::Memory;
 use pyrun_builder::resolve::resolve;
 use pyrun_core::Request;
 use pyrun_kit::scenario::{Release, Scenario};
@@ -71,7 +71,7 @@ fn backtracking() -> Packages {
 
 fn request(root: &[&str]) -> Request {
     let text = format!("about = ''\nroot = {root:?}\n[expect]\n");
-    Scenario::parse(&text).expect("a scenario").request(URL)
+    memory::request(&Scenario::parse(&text).expect("a scenario"))
 }
 
 fn measure(criterion: &mut Criterion, name: &str, packages: &Packages, root: &[&str]) {

@@ -134,6 +134,7 @@ pub fn set() -> Set {
             index: String::new(),
             requires_python: None,
             sdist: None,
+            metadata: None,
             dependencies: Vec::new(),
         };
         packages.insert(filename.name().clone(), locked);
@@ -151,6 +152,7 @@ pub fn set() -> Set {
         target,
         packages,
         resolved: None,
+        exclude_newer: None,
     };
     Set {
         folder,

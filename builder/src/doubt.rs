@@ -74,6 +74,7 @@ mod tests {
             target: target(),
             packages: [locked(&wheel, &server)].into(),
             resolved: None,
+            exclude_newer: None,
         };
         let world = World::new();
         let scratch = tempfile::tempdir().expect("a folder");

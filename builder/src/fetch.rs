@@ -4,6 +4,8 @@
 //! Never: stores a wheel whose size, digest or check is wrong; downloads one that is there.
 //! Whatever ends early leaves nothing behind but wheels that are whole.
 
+mod metadata;
+
 use std::io::{self, Read as _};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -17,6 +19,8 @@ use tempfile::TempPath;
 use crate::index::{
     Client, DownloadError, Downloaded, Expected, Hashing, IndexError, MAX_FILE, open_anew,
 };
+
+pub(crate) use metadata::check_metadata;
 
 /// How many wheels come at once.
 const PARALLEL: usize = 16;

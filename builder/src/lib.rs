@@ -131,8 +131,10 @@ impl Builder {
         let phase = Phase::Resolve;
         events(Event::Started { phase });
         let began = Instant::now();
-        let mut lock = resolve::resolve(request, &self.index, None, events).await?;
-        lock.resolved = Some(jiff::Timestamp::now().to_string());
+        let now = jiff::Timestamp::now();
+        let request = resolve::as_of(request, now)?;
+        let mut lock = resolve::resolve(&request, &self.index, None, events).await?;
+        lock.resolved = Some(now.to_string());
         // What is not let in is not remembered either.
         self.admit(&lock)?;
         events(finished(phase, began, 0, lock.packages.len() as u64));
@@ -243,8 +245,10 @@ impl Builder {
     async fn fetch(&self, lock: &Lock, events: Events<'_>) -> Result<(), Fault> {
         fs_err::create_dir_all(&self.scratch)
             .map_err(|error| Fault::from_error(Code::STORE_UNWRITABLE, &error))?;
-        let check = |path: &Path, package: &LockedPackage| {
-            wheel::check(path, &package.wheel.filename, &wheel::Limits::default()).map(drop)
+        let seen = self.index.seen();
+        let check = move |path: &Path, package: &LockedPackage| {
+            wheel::check(path, &package.wheel.filename, &wheel::Limits::default())?;
+            fetch::check_metadata(path, package, &seen)
         };
         let phase = Phase::Download;
         events(Event::Started { phase });

@@ -60,10 +60,9 @@ impl Deployed {
         if function::used_below(&pages) > self.place.disk_bytes / 4 {
             let _ = fs_err::remove_dir_all(&pages);
         }
-        let indexes = request.request.options.indexes.clone();
         let index = Client::new(ClientOptions {
             refresh: request.freshness == Freshness::Upgrade,
-            ..ClientOptions::new(indexes, pages)
+            ..ClientOptions::of(&request.request.options, pages)
         })?;
         let store = self.place.store.clone();
         Ok(Builder::new(store, index, &scratch.0)

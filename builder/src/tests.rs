@@ -107,3 +107,30 @@ async fn a_remembered_lock_and_one_from_elsewhere_are_checked_as_well() {
     let fault = builder.bundle(&locked.lock, &|_| {}).await;
     assert_eq!(fault.expect_err("denied").code, Code::POLICY_DENIED);
 }
+
+#[tokio::test]
+async fn a_relative_bound_is_remembered_as_it_is_and_locked_as_a_time() {
+    let scene = Scene::new();
+    let builder = scene.builder("");
+    let mut request = scene.request("app");
+    request.options.exclude_newer = Some("P1D".to_owned());
+    let ask = |request: Request| {
+        let builder = &builder;
+        async move { builder.lock(&request, Freshness::Remembered, &|_| {}).await }
+    };
+    let first = ask(request.clone()).await.expect("a lock");
+    let limit = first.lock.exclude_newer.clone().expect("a bound");
+    let limit: jiff::Timestamp = limit.parse().expect("a time");
+    let resolved = first.lock.resolved.clone().expect("a time");
+    let resolved: jiff::Timestamp = resolved.parse().expect("a time");
+    assert_eq!((resolved.as_second() - limit.as_second()), 24 * 3600);
+    assert!(!first.remembered);
+    let again = ask(request.clone()).await.expect("a lock");
+    assert!(again.remembered && again.lock == first.lock);
+    request.options.exclude_newer = Some("P99999D".to_owned());
+    let fault = ask(request.clone()).await.expect_err("all is younger");
+    assert_eq!(fault.code, Code::PACKAGE_NO_VERSION);
+    request.options.exclude_newer = Some("last week".to_owned());
+    let fault = ask(request).await.expect_err("no time");
+    assert_eq!(fault.code, Code::CONFIG_INVALID);
+}

@@ -46,7 +46,7 @@ impl Here {
         let index = Index::new(ClientOptions {
             offline: resolving.offline,
             refresh: resolving.freshness == Freshness::Upgrade,
-            ..ClientOptions::new(resolving.options.indexes.clone(), place.cache.join("index"))
+            ..ClientOptions::of(&resolving.options, place.cache.join("index"))
         })?;
         let builder = Builder::new(Arc::clone(&store), index, place.cache.join("scratch"));
         let runner = Runner::new(Arc::clone(&store), &place.cache, interpreter.clone());

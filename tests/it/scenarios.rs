@@ -2,22 +2,96 @@
 //!
 //! The builder's own tests answer the same files from memory, and compare the whole messages.
 
+use std::collections::BTreeMap;
+
 use pyrun_builder::index::{Client, ClientOptions};
 use pyrun_builder::resolve::resolve;
-use pyrun_core::{Fault, Lock};
-use pyrun_kit::scenario::{Release, Scenario};
+use pyrun_core::{Fault, Lock, Request, Sha256};
+use pyrun_kit::scenario::{Release, Releases, Scenario, World};
 use pyrun_kit::{IndexFile, IndexServer, Packages, WheelBuilder};
 
-/// The scenario's index; `None` for one that speaks of a source that no index page is.
-fn packages(scenario: &Scenario) -> Option<Packages> {
+/// What the scenario has, over HTTP.
+struct Running {
+    main: IndexServer,
+    others: BTreeMap<String, IndexServer>,
+    addresses: IndexServer,
+    links: Option<tempfile::TempDir>,
+    digests: BTreeMap<String, Sha256>,
+}
+
+/// `None` for a scenario that speaks of what no index page is: digests and metadata that are missing
+/// or wrong have tests of their own in the index, and a client alone builds nothing.
+fn start(scenario: &Scenario) -> Option<Running> {
+    if scenario.builds {
+        return None;
+    }
+    let mut main = packages(&scenario.packages)?;
+    for (name, status) in &scenario.status {
+        let (status, reason) = match status.split_once(": ") {
+            Some((status, reason)) => (status, Some(reason)),
+            None => (status.as_str(), None),
+        };
+        main = main.with_status(name, status, reason);
+    }
+    let (addresses, links) = (packages(&scenario.addresses)?, packages(&scenario.links)?);
+    let listed = [&main, &addresses, &links].map(|packages| packages.projects.values());
+    let files = listed
+        .into_iter()
+        .flatten()
+        .flat_map(|listing| &listing.files);
+    let digests = files.map(|file| (file.filename.clone(), file.sha256));
+    let digests = digests.collect();
+    let mut others = BTreeMap::new();
+    for (name, releases) in &scenario.indexes {
+        others.insert(name.clone(), IndexServer::start(packages(releases)?));
+    }
+    Some(Running {
+        main: IndexServer::start(main),
+        others,
+        addresses: IndexServer::start(addresses),
+        links: (!scenario.links.is_empty()).then(|| folder(&links)),
+        digests,
+    })
+}
+
+impl Running {
+    fn index(&self, name: Option<&str>) -> String {
+        let server = name.map_or(&self.main, |name| &self.others[name]);
+        server.url()
+    }
+
+    fn request(&self, scenario: &Scenario) -> Request {
+        let links = self.links.as_ref().map(|folder| folder.path());
+        scenario.request(&World {
+            index: &|name| self.index(name),
+            files: self.addresses.file_url("").trim_end_matches('/'),
+            links: links.map(|path| path.to_str().expect("a path of this test is text")),
+            digest: &|file| match self.digests.get(file) {
+                Some(digest) => *digest,
+                None => Sha256::of(file),
+            },
+        })
+    }
+}
+
+/// A folder with the files of packages.
+fn folder(packages: &Packages) -> tempfile::TempDir {
+    let folder = tempfile::tempdir().expect("a folder");
+    let listings = packages.projects.values();
+    for file in listings.flat_map(|listing| &listing.files) {
+        fs_err::write(folder.path().join(&file.filename), &file.bytes).expect("written");
+    }
+    folder
+}
+
+fn packages(all: &Releases) -> Option<Packages> {
     let mut packages = Packages::new();
-    for (name, releases) in &scenario.packages {
+    for (name, releases) in all {
         if releases.is_empty() {
             packages = packages.with_empty(name);
         }
         for (version, release) in releases {
-            // Digests and metadata that are missing or wrong have tests of their own in the index.
-            if !release.digest || release.broken.is_some() {
+            if !release.digest || release.broken.is_some() || names_files(release) {
                 return None;
             }
             for file in files(name, version, release) {
@@ -26,6 +100,11 @@ fn packages(scenario: &Scenario) -> Option<Packages> {
         }
     }
     Some(packages)
+}
+
+/// Whether its metadata has addresses, which are known only once the server runs.
+fn names_files(release: &Release) -> bool {
+    release.requires.iter().any(|one| one.contains("{files}"))
 }
 
 fn files(name: &str, version: &str, release: &Release) -> Vec<IndexFile> {
@@ -78,25 +157,19 @@ fn dressed(mut file: IndexFile, release: &Release) -> IndexFile {
     }
 }
 
-/// What the resolver makes of the scenario over HTTP; `None` when it is not for an index.
-fn answer(scenario: &Scenario) -> Option<Result<Lock, Fault>> {
-    let index = IndexServer::start(packages(scenario)?);
+/// What the resolver makes of the scenario over HTTP.
+fn answer(scenario: &Scenario, running: &Running) -> Result<Lock, Fault> {
     let cache = tempfile::tempdir().expect("a folder");
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
         .build()
         .expect("a runtime");
-    let url = index.url();
-    let client = Client::new(ClientOptions::new(
-        vec![url.clone()],
-        cache.path().to_owned(),
-    ))
-    .expect("a client");
-    let request = scenario.request(&url);
-    let first = runtime
+    let request = running.request(scenario);
+    let options = ClientOptions::of(&request.options, cache.path().to_owned());
+    let client = Client::new(options).expect("a client");
+    runtime
         .block_on(resolve(&request, &client, None, &|_| {}))
-        .map_err(Fault::from);
-    Some(first)
+        .map_err(Fault::from)
 }
 
 #[test]
@@ -109,22 +182,31 @@ fn the_index_over_http_gives_what_memory_gives() {
         if !scenario.preferences.is_empty() {
             continue;
         }
-        let Some(answer) = answer(&scenario) else {
+        let Some(running) = start(&scenario) else {
             continue;
         };
         run += 1;
         let name = path.display();
-        match answer {
+        match answer(&scenario, &running) {
             Ok(lock) => {
                 let pins = lock
                     .packages
                     .iter()
                     .map(|(name, package)| (name.to_string(), package.version.to_string()));
                 assert_eq!(
-                    pins.collect::<std::collections::BTreeMap<_, _>>(),
+                    pins.collect::<BTreeMap<_, _>>(),
                     scenario.expect.pins,
                     "{name}"
                 );
+                for (package, index) in &scenario.expect.from {
+                    let found = &lock.packages[&package.parse().expect("a name")].index;
+                    let expected = match index.as_str() {
+                        "none" => String::new(),
+                        "main" => running.index(None),
+                        other => running.index(Some(other)),
+                    };
+                    assert_eq!(*found, expected, "{name}: {package}");
+                }
             }
             Err(fault) => assert_eq!(
                 Some(fault.code.to_string()),
@@ -133,5 +215,5 @@ fn the_index_over_http_gives_what_memory_gives() {
             ),
         }
     }
-    assert!(run >= 100, "{run} scenarios were run");
+    assert!(run >= 140, "{run} scenarios were run");
 }

@@ -71,6 +71,7 @@ fn lock(wheels: &[pyrun_kit::Wheel]) -> Lock {
             index: String::new(),
             requires_python: None,
             sdist: None,
+            metadata: None,
             dependencies: Vec::new(),
         };
         (filename.name().clone(), package)
@@ -79,6 +80,7 @@ fn lock(wheels: &[pyrun_kit::Wheel]) -> Lock {
         target: target(),
         packages: wheels.iter().map(package).collect(),
         resolved: None,
+        exclude_newer: None,
     }
 }
 

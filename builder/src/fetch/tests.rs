@@ -34,6 +34,7 @@ impl Scene {
             target: target(),
             packages: wheels.iter().map(|wheel| locked(wheel, &server)).collect(),
             resolved: None,
+            exclude_newer: None,
         };
         Self {
             world: World::new(),

@@ -43,6 +43,13 @@ impl Keyring {
             .find(|(known, _)| *known == origin)
             .map(|(_, credentials)| credentials)
     }
+
+    /// Takes the credentials of an address, for its origin.
+    pub(super) fn take(&mut self, url: &mut Url) {
+        if let Some(credentials) = take_credentials(url) {
+            self.0.push((url.origin(), credentials));
+        }
+    }
 }
 
 impl Index {
@@ -61,20 +68,13 @@ impl Index {
 }
 
 /// Splits addresses from credentials.
-pub(super) fn read(addresses: &[String]) -> Result<(Vec<Index>, Keyring), IndexError> {
-    let mut indexes = Vec::new();
-    let mut keys = Keyring::default();
-    for text in addresses {
-        let (base, credentials) = split(text)?;
-        if let Some(credentials) = credentials {
-            keys.0.push((base.origin(), credentials));
-        }
-        indexes.push(Index { base });
-    }
-    Ok((indexes, keys))
+pub(super) fn read(addresses: &[String], keys: &mut Keyring) -> Result<Vec<Index>, IndexError> {
+    let indexes = addresses.iter().map(|text| index(text, keys));
+    indexes.collect()
 }
 
-fn split(text: &str) -> Result<(Url, Option<Credentials>), IndexError> {
+/// Splits one address from its credentials.
+pub(super) fn index(text: &str, keys: &mut Keyring) -> Result<Index, IndexError> {
     let wrong = || IndexError::Broken {
         url: redact(text),
         problem: "is no address of an index: `https://HOST/PATH` is expected".to_owned(),
@@ -83,14 +83,14 @@ fn split(text: &str) -> Result<(Url, Option<Credentials>), IndexError> {
     if !matches!(url.scheme(), "http" | "https") || url.host_str().is_none() {
         return Err(wrong());
     }
-    let credentials = take_credentials(&mut url);
+    keys.take(&mut url);
     url.set_query(None);
     url.set_fragment(None);
     if !url.path().ends_with('/') {
         let path = format!("{}/", url.path());
         url.set_path(&path);
     }
-    Ok((url, credentials))
+    Ok(Index { base: url })
 }
 
 /// Removes the credentials of an address.
@@ -139,7 +139,8 @@ mod tests {
     #[test]
     fn credentials_leave_the_address_and_serve_its_origin_alone() {
         let text = "https://us%40er:p%3Aw@example.org/simple?token=x".to_owned();
-        let (indexes, keys) = read(&[text]).expect("an address");
+        let mut keys = Keyring::default();
+        let indexes = read(&[text], &mut keys).expect("an address");
         assert_eq!(indexes[0].shown(), "https://example.org/simple");
         let page = indexes[0].page("six");
         assert_eq!(page.as_str(), "https://example.org/simple/six/");
@@ -155,7 +156,8 @@ mod tests {
     #[test]
     fn what_is_no_index_is_refused_without_its_password() {
         for text in ["ftp://u:secret@h/simple", "https://u:secret@", "simple", ""] {
-            let error = read(&[text.to_owned()]).expect_err(text).to_string();
+            let error = read(&[text.to_owned()], &mut Keyring::default());
+            let error = error.expect_err(text).to_string();
             assert!(!error.contains("secret"), "{error}");
         }
     }

@@ -55,7 +55,7 @@ pub(super) fn now() -> u64 {
         .map_or(0, |time| time.as_secs())
 }
 
-const PAGE: &[u8] = b"pyrun page 1\n";
+const PAGE: &[u8] = b"pyrun page 2\n";
 const METADATA: &[u8] = b"pyrun metadata 1\n";
 
 impl Cache {

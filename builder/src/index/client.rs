@@ -1,28 +1,35 @@
 //! The index over HTTP: pages and metadata, each asked for once and kept.
 //!
 //! In: names of projects, and files of theirs. Out: what [`Source`] says. Never: asks anything
-//! under `offline`; asks a second index for what the first one knows, so that nobody can put a
-//! package of the same name in front of yours (dependency confusion).
+//! under `offline`; asks a second index for what the first one knows, or another one for what is
+//! pinned to one, so that nobody can put a package of the same name in front of yours (dependency
+//! confusion).
 
+use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::sync::Arc;
 
 use async_trait::async_trait;
 use pep508_rs::PackageName;
-use pyrun_core::Sha256;
+use pyrun_core::{ResolveOptions, Sha256};
 use reqwest::StatusCode;
 use reqwest::header::{self, HeaderMap};
 use url::Url;
 
-use crate::index::address::{self, Credentials, Index};
+use crate::index::address::{self, Credentials, Index, Keyring};
 use crate::index::cache::{Cache, CachedPage, Freshness, now};
 use crate::index::hosts::Hosts;
 use crate::index::http::{Answer, Ask, Http, Limits, broken, status_error};
+use crate::index::links::Links;
 use crate::index::once::OncePerKey;
 use crate::index::page::{self, PageOrigin};
 use crate::index::{File, IndexError, Metadata, Project, Source};
 
+mod direct;
+mod seen;
 mod wheels;
+
+pub(crate) use seen::Seen;
 
 /// The largest index page that is read.
 const MAX_PAGE: u64 = 64 << 20;
@@ -36,6 +43,10 @@ const MAX_AGE: u64 = 24 * 3600;
 pub struct ClientOptions {
     /// Base addresses, in the order in which they are asked. They may carry credentials.
     pub indexes: Vec<String>,
+    /// The only index that is asked for a package, by package.
+    pub index_of: BTreeMap<PackageName, String>,
+    /// Folders and pages with more files of every package that is not pinned to an index.
+    pub find_links: Vec<String>,
     /// The folder for what was asked before. It may not exist yet.
     pub cache_dir: PathBuf,
     /// Whether nothing may be asked.
@@ -51,10 +62,21 @@ impl ClientOptions {
     pub fn new(indexes: Vec<String>, cache_dir: PathBuf) -> Self {
         Self {
             indexes,
+            index_of: BTreeMap::new(),
+            find_links: Vec::new(),
             cache_dir,
             offline: false,
             refresh: false,
             limits: Limits::default(),
+        }
+    }
+
+    /// Those that ask where a request says.
+    pub fn of(options: &ResolveOptions, cache_dir: PathBuf) -> Self {
+        Self {
+            index_of: options.index_of.clone(),
+            find_links: options.find_links.clone(),
+            ..Self::new(options.indexes.clone(), cache_dir)
         }
     }
 }
@@ -63,6 +85,8 @@ impl ClientOptions {
 #[derive(Debug)]
 pub struct Client {
     indexes: Vec<Index>,
+    pins: BTreeMap<PackageName, Index>,
+    links: Links,
     http: Http,
     cache: Cache,
     hosts: Hosts,
@@ -72,18 +96,19 @@ pub struct Client {
     metadata: OncePerKey<String, Arc<Metadata>>,
     probes: OncePerKey<String, bool>,
     wheels: OncePerKey<String, Sha256>,
+    addresses: OncePerKey<String, Arc<Project>>,
 }
 
 #[async_trait]
 impl Source for Client {
     async fn project(&self, name: &PackageName) -> Result<Option<Arc<Project>>, IndexError> {
         let find = || async {
-            for index in &self.indexes {
-                if let Some(project) = self.page(index, name).await? {
-                    return Ok(Some(Arc::new(project)));
-                }
+            if let Some(index) = self.pins.get(name) {
+                return Ok(self.page(index, name).await?.map(Arc::new));
             }
-            Ok(None)
+            let known = self.first_that_knows(name).await?;
+            let linked = self.links.files(&self.http, name).await?;
+            Ok(beside(name, known, linked).map(Arc::new))
         };
         self.projects.get(name.clone(), find).await
     }
@@ -91,6 +116,11 @@ impl Source for Client {
     async fn metadata(&self, project: &Project, file: &File) -> Result<Arc<Metadata>, IndexError> {
         let find = || async { self.find_metadata(project, file).await.map(Arc::new) };
         self.metadata.get(file.url.clone(), find).await
+    }
+
+    async fn address(&self, name: &PackageName, url: &str) -> Result<Arc<Project>, IndexError> {
+        let find = || async { self.find_address(name, url).await.map(Arc::new) };
+        self.addresses.get(format!("{name} {url}"), find).await
     }
 
     async fn digest(&self, file: &File) -> Result<Sha256, IndexError> {
@@ -104,10 +134,18 @@ impl Source for Client {
 impl Client {
     /// A client. Fails for an address that is none.
     pub fn new(options: ClientOptions) -> Result<Self, IndexError> {
-        let (indexes, keys) = address::read(&options.indexes)?;
+        let mut keys = Keyring::default();
+        let indexes = address::read(&options.indexes, &mut keys)?;
+        let mut pins = BTreeMap::new();
+        for (name, text) in options.index_of {
+            pins.insert(name, address::index(&text, &mut keys)?);
+        }
+        let links = Links::new(&options.find_links, &mut keys)?;
         let cache = Cache::new(options.cache_dir);
         Ok(Self {
             indexes,
+            pins,
+            links,
             http: Http::new(options.limits, keys, options.offline),
             hosts: Hosts::new(cache.clone()),
             cache,
@@ -117,7 +155,18 @@ impl Client {
             metadata: OncePerKey::new(),
             probes: OncePerKey::new(),
             wheels: OncePerKey::new(),
+            addresses: OncePerKey::new(),
         })
+    }
+
+    /// The project on the first index that knows it.
+    async fn first_that_knows(&self, name: &PackageName) -> Result<Option<Project>, IndexError> {
+        for index in &self.indexes {
+            if let Some(project) = self.page(index, name).await? {
+                return Ok(Some(project));
+            }
+        }
+        Ok(None)
     }
 
     /// A project on one index; `None` when the index does not know it.
@@ -168,8 +217,25 @@ impl Client {
     }
 }
 
+/// A project with the files that find-links have of it.
+fn beside(name: &PackageName, known: Option<Project>, linked: Vec<File>) -> Option<Project> {
+    if linked.is_empty() {
+        return known;
+    }
+    let mut project = known.unwrap_or_else(|| Project {
+        name: name.clone(),
+        index: String::new(),
+        files: Vec::new(),
+        linked: 0,
+        status: None,
+    });
+    project.linked = linked.len();
+    project.files.extend(linked);
+    Some(project)
+}
+
 /// Runs work that reads files or computes for milliseconds away from the network's threads.
-async fn blocking<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> T {
+pub(super) async fn blocking<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> T {
     tokio::task::spawn_blocking(work)
         .await
         .expect("work on pages and caches does not panic")

@@ -53,6 +53,7 @@ impl From<IndexError> for Fault {
                     "check the folder's permissions, or name another one with `--cache-dir`",
                 ),
             },
+            IndexError::Refused(fault) => Self::clone(fault),
             IndexError::Offline { .. } => Self::from_error(Code::INDEX_OFFLINE, &error)
                 .hint("run once without `--offline`: what it needs is kept"),
         }

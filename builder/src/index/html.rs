@@ -14,6 +14,10 @@ pub(super) struct HtmlPage {
     pub(super) base: Option<String>,
     /// PEP 629's `pypi:repository-version`.
     pub(super) api_version: Option<String>,
+    /// PEP 792's `pypi:project-status`.
+    pub(super) status: Option<String>,
+    /// PEP 792's `pypi:project-status-reason`.
+    pub(super) status_reason: Option<String>,
     pub(super) entries: Vec<Entry<'static>>,
 }
 
@@ -56,10 +60,13 @@ impl HtmlPage {
                 .extend(tag.get("href").map(|href| entry(tag, &href)));
         } else if tag.name.eq_ignore_ascii_case("base") && self.base.is_none() {
             self.base = tag.get("href");
-        } else if tag.name.eq_ignore_ascii_case("meta")
-            && tag.get("name").as_deref() == Some("pypi:repository-version")
-        {
-            self.api_version = tag.get("content");
+        } else if tag.name.eq_ignore_ascii_case("meta") {
+            match tag.get("name").as_deref() {
+                Some("pypi:repository-version") => self.api_version = tag.get("content"),
+                Some("pypi:project-status") => self.status = tag.get("content"),
+                Some("pypi:project-status-reason") => self.status_reason = tag.get("content"),
+                _ => {}
+            }
         }
     }
 }

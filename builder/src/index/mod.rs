@@ -16,24 +16,29 @@ mod hosts;
 mod html;
 mod http;
 mod lenient;
+mod links;
 mod metadata;
 mod once;
 mod packed;
 mod page;
 mod remote;
+mod said;
 #[cfg(test)]
 pub(crate) mod testing;
 #[cfg(test)]
 mod tests;
 
+pub(crate) use client::Seen;
 pub use client::{Client, ClientOptions};
 pub(crate) use download::{DownloadError, Downloaded, Expected, Hashing, MAX_FILE, open_anew};
 pub use http::Limits;
 pub use metadata::{MetadataError, parse_metadata};
+pub(crate) use said::{differences, read_wheel};
 
 use async_trait::async_trait;
 use pep440_rs::{Version, VersionSpecifiers};
 use pep508_rs::{ExtraName, PackageName};
+use pyrun_core::request::without_credentials;
 use pyrun_core::{Code, Fault, LockedWheel, Sha256};
 use serde::{Deserialize, Serialize};
 use std::sync::Arc;
@@ -45,7 +50,16 @@ pub trait Source: Send + Sync {
     /// The files of a project; `None` when no index knows it.
     async fn project(&self, name: &PackageName) -> Result<Option<Arc<Project>>, IndexError>;
 
-    /// The metadata of one wheel.
+    /// The project that consists of the one file at an address (PEP 508 `name @ url`), which may
+    /// be of a wheel or of a source distribution. The file's digest is known, and a wheel has been
+    /// checked as one is before it is installed.
+    async fn address(&self, name: &PackageName, url: &str) -> Result<Arc<Project>, IndexError> {
+        let problem = format!("can't be asked for `{name}` here");
+        let url = without_credentials(url);
+        Err(IndexError::Broken { url, problem })
+    }
+
+    /// The metadata of one file: of a source distribution only where [`Source::builds`].
     async fn metadata(&self, project: &Project, file: &File) -> Result<Arc<Metadata>, IndexError>;
 
     /// The digest of a wheel, for a lock. Where the index does not say it, the network's
@@ -55,6 +69,11 @@ pub trait Source: Send + Sync {
             url: file.url.clone(),
             problem: "comes without a sha256 digest".to_owned(),
         })
+    }
+
+    /// Whether source distributions can be built here, and so are candidates.
+    fn builds(&self) -> bool {
+        false
     }
 
     /// The wheel that a source distribution becomes (PEP 517), for a lock. Its metadata is asked
@@ -74,10 +93,42 @@ pub trait Source: Send + Sync {
 pub struct Project {
     /// Its normalised name.
     pub name: PackageName,
-    /// The base address of the index that it comes from.
+    /// The base address of the index that it comes from; empty when none knows it.
     pub index: String,
     /// Its wheels and sdists, in the page's order. Files that are neither are left out.
     pub files: Vec<File>,
+    /// How many of the files, at the end, are not the index's: those of find-links, or the one at
+    /// an address of its own.
+    pub linked: usize,
+    /// What the index says of the whole project (PEP 792); `None` while it is active.
+    pub status: Option<ProjectStatus>,
+}
+
+impl Project {
+    /// Whether the file at a place is not the index's.
+    pub fn is_linked(&self, place: usize) -> bool {
+        place + self.linked >= self.files.len()
+    }
+}
+
+/// That a project is no longer active (PEP 792).
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ProjectStatus {
+    /// What it is.
+    pub standing: Standing,
+    /// Why; may be empty.
+    pub reason: String,
+}
+
+/// What a project can be instead of active (PEP 792). Statuses that are not known count as active.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Standing {
+    /// No more releases are expected.
+    Archived,
+    /// Its files are not to be used.
+    Quarantined,
+    /// Another project has taken its place.
+    Deprecated,
 }
 
 /// One file of a project.
@@ -185,6 +236,10 @@ pub enum IndexError {
         /// Why.
         source: std::io::Error,
     },
+    /// It answers, and what it gives is refused for a reason of its own: a wheel that is not sound,
+    /// a source distribution that can't be built.
+    #[error("{}", .0.message)]
+    Refused(Box<Fault>),
     /// `--offline`, and it is not cached.
     #[error("`{url}` is not cached, and `--offline` forbids asking for it")]
     Offline {

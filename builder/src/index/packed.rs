@@ -9,9 +9,10 @@ use pep508_rs::PackageName;
 use pyrun_core::Sha256;
 use std::collections::BTreeMap;
 
-use crate::index::{Announced, File, FileKind, Project};
+use crate::index::{Announced, File, FileKind, Project, ProjectStatus, Standing};
 
-/// Packs the files; name and index are the entry's key and are not repeated.
+/// Packs the files and the status; name and index are the entry's key and are not repeated, and
+/// what is not the index's is no part of its page.
 pub(super) fn pack(project: &Project) -> Vec<u8> {
     let mut tables = Tables::default();
     let mut files = Writer::default();
@@ -19,6 +20,7 @@ pub(super) fn pack(project: &Project) -> Vec<u8> {
         write_file(&mut files, &mut tables, file);
     }
     let mut out = Writer::default();
+    out.status(project.status.as_ref());
     out.texts(&tables.versions);
     out.texts(&tables.specifiers);
     out.number(project.files.len() as u64);
@@ -29,6 +31,7 @@ pub(super) fn pack(project: &Project) -> Vec<u8> {
 /// Unpacks the files of a project; `None` when the bytes are not what [`pack`] writes.
 pub(super) fn unpack(bytes: &[u8], name: &PackageName, index: &str) -> Option<Project> {
     let mut reader = Reader(bytes);
+    let status = reader.status()?;
     let versions: Vec<Version> = reader.parsed()?;
     let specifiers: Vec<VersionSpecifiers> = reader.parsed()?;
     let count = reader.count()?;
@@ -40,6 +43,8 @@ pub(super) fn unpack(bytes: &[u8], name: &PackageName, index: &str) -> Option<Pr
         name: name.clone(),
         index: index.to_owned(),
         files,
+        linked: 0,
+        status,
     })
 }
 
@@ -203,6 +208,18 @@ impl Writer {
         self.0.extend_from_slice(text.as_bytes());
     }
 
+    fn status(&mut self, status: Option<&ProjectStatus>) {
+        self.number(match status.map(|status| status.standing) {
+            None => 0,
+            Some(Standing::Archived) => 1,
+            Some(Standing::Quarantined) => 2,
+            Some(Standing::Deprecated) => 3,
+        });
+        if let Some(status) = status {
+            self.text(&status.reason);
+        }
+    }
+
     fn texts(&mut self, texts: &[String]) {
         self.number(texts.len() as u64);
         for text in texts {
@@ -244,6 +261,19 @@ impl<'a> Reader<'a> {
     fn text(&mut self) -> Option<&'a str> {
         let length = self.count()?;
         std::str::from_utf8(self.take(length)?).ok()
+    }
+
+    #[expect(clippy::option_option, reason = "as of `when`")]
+    fn status(&mut self) -> Option<Option<ProjectStatus>> {
+        let standing = match self.number()? {
+            0 => return Some(None),
+            1 => Standing::Archived,
+            2 => Standing::Quarantined,
+            3 => Standing::Deprecated,
+            _ => return None,
+        };
+        let reason = self.text()?.to_owned();
+        Some(Some(ProjectStatus { standing, reason }))
     }
 
     fn digest(&mut self) -> Option<Sha256> {
@@ -293,6 +323,11 @@ mod tests {
                 bare,
                 file("c", Announced::Yes),
             ],
+            linked: 0,
+            status: Some(ProjectStatus {
+                standing: Standing::Quarantined,
+                reason: "it stole keys".to_owned(),
+            }),
         }
     }
 

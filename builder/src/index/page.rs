@@ -1,4 +1,4 @@
-//! A project's page to its files (PEP 503, 592, 629, 658, 691, 700, 714).
+//! A project's page to its files (PEP 503, 592, 629, 658, 691, 700, 714, 792).
 //!
 //! In: the bytes of a page, in JSON or HTML, and where they came from. Out: the wheels and sdists
 //! of the project. Never: fails for a single odd file, which is left out, as installers do.
@@ -12,7 +12,9 @@ use pyrun_core::Sha256;
 use serde::Deserialize;
 use url::Url;
 
-use crate::index::{Announced, File, Project, address, filename, html, lenient};
+use crate::index::{
+    Announced, File, Project, ProjectStatus, Standing, address, filename, html, lenient,
+};
 
 mod either;
 
@@ -97,6 +99,9 @@ pub(super) enum Sibling<'a> {
 struct Page<'a> {
     #[serde(default, borrow)]
     meta: Meta<'a>,
+    /// Any value: an index that gets it wrong has a page all the same.
+    #[serde(default, rename = "project-status")]
+    status: serde_json::Value,
     #[serde(borrow)]
     files: Vec<Entry<'a>>,
 }
@@ -139,7 +144,9 @@ fn json(body: &[u8], origin: &PageOrigin<'_>) -> Result<Project, PageError> {
     if let Some(Text(version)) = &page.meta.api_version {
         check_version(version)?;
     }
-    Ok(project(&page.files, origin.base, origin))
+    let text = |key: &str| page.status.get(key).and_then(serde_json::Value::as_str);
+    let status = status(text("status"), text("reason"));
+    Ok(project(&page.files, origin.base, origin, status))
 }
 
 fn foreign_version(body: &[u8]) -> Option<PageError> {
@@ -159,7 +166,8 @@ fn html_page(body: &[u8], origin: &PageOrigin<'_>) -> Result<Project, PageError>
     }
     let base = page.base.and_then(|text| origin.base.join(&text).ok());
     let base = base.as_ref().unwrap_or(origin.base);
-    Ok(project(&page.entries, base, origin))
+    let status = status(page.status.as_deref(), page.status_reason.as_deref());
+    Ok(project(&page.entries, base, origin, status))
 }
 
 /// PEP 629: a higher major version must not be read.
@@ -170,34 +178,74 @@ fn check_version(version: &str) -> Result<(), PageError> {
     }
 }
 
-fn project(entries: &[Entry<'_>], base: &Url, origin: &PageOrigin<'_>) -> Project {
-    let mut reader = Reader {
-        project: origin.project,
-        base,
-        versions: HashMap::new(),
-        specifiers: HashMap::new(),
+/// PEP 792: a status that is not known counts as active.
+fn status(text: Option<&str>, reason: Option<&str>) -> Option<ProjectStatus> {
+    let standing = match text?.trim() {
+        "archived" => Standing::Archived,
+        "quarantined" => Standing::Quarantined,
+        "deprecated" => Standing::Deprecated,
+        _ => return None,
     };
+    let reason = printable(reason.unwrap_or_default());
+    Some(ProjectStatus { standing, reason })
+}
+
+fn project(
+    entries: &[Entry<'_>],
+    base: &Url,
+    origin: &PageOrigin<'_>,
+    status: Option<ProjectStatus>,
+) -> Project {
     Project {
         name: origin.project.clone(),
         index: origin.index.to_owned(),
-        files: entries
-            .iter()
-            .filter_map(|entry| reader.file(entry))
-            .collect(),
+        files: files(entries, base, origin.project, Reach::Network),
+        linked: 0,
+        status,
     }
+}
+
+/// Where the addresses of a page may lead.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Reach {
+    /// Only to what HTTP can fetch: a page must not make anyone read their own files.
+    Network,
+    /// To files of this machine as well: the page is one of them.
+    Machine,
+}
+
+/// The files of one project among entries.
+pub(super) fn files(
+    entries: &[Entry<'_>],
+    base: &Url,
+    project: &PackageName,
+    reach: Reach,
+) -> Vec<File> {
+    let mut reader = Reader {
+        project,
+        base,
+        reach,
+        versions: HashMap::new(),
+        specifiers: HashMap::new(),
+    };
+    entries
+        .iter()
+        .filter_map(|entry| reader.file(entry))
+        .collect()
 }
 
 /// Reads entries; remembers the texts that thousands of them share.
 struct Reader<'a> {
     project: &'a PackageName,
     base: &'a Url,
+    reach: Reach,
     versions: HashMap<String, Option<Version>>,
     specifiers: HashMap<String, Option<VersionSpecifiers>>,
 }
 
 impl Reader<'_> {
     fn file(&mut self, entry: &Entry<'_>) -> Option<File> {
-        let (url, fragment) = absolute(&entry.url, self.base)?;
+        let (url, fragment) = absolute(&entry.url, self.base, self.reach)?;
         let filename = match &*entry.filename {
             "" => address::percent_decode(last_segment(&url)),
             name => name.to_owned(),
@@ -248,11 +296,14 @@ fn yanked(yanked: Option<&Yanked<'_>>) -> Option<String> {
     match yanked? {
         Yanked::Flag(false) => None,
         Yanked::Flag(true) => Some(String::new()),
-        Yanked::Reason(Text(reason)) => {
-            let printable = |c: &char| !c.is_control();
-            Some(reason.chars().filter(printable).take(1000).collect())
-        }
+        Yanked::Reason(Text(reason)) => Some(printable(reason)),
     }
+}
+
+/// A reason for people: of bounded length, without what could move a cursor.
+fn printable(reason: &str) -> String {
+    let printable = |c: &char| !c.is_control();
+    reason.chars().filter(printable).take(1000).collect()
 }
 
 fn upload_time(text: Option<&Text<'_>>) -> Option<String> {
@@ -277,9 +328,8 @@ fn announced(entry: &Entry<'_>) -> Announced {
     }
 }
 
-/// The address of a file without credentials and fragment, and the fragment. Only what HTTP can
-/// fetch: a page must not make anyone read their own files.
-fn absolute<'a>(text: &'a str, base: &Url) -> Option<(String, Option<&'a str>)> {
+/// The address of a file without credentials and fragment, and the fragment.
+fn absolute<'a>(text: &'a str, base: &Url, reach: Reach) -> Option<(String, Option<&'a str>)> {
     let (address, fragment) = match text.split_once('#') {
         Some((address, fragment)) => (address, Some(fragment)),
         None => (text, None),
@@ -294,7 +344,12 @@ fn absolute<'a>(text: &'a str, base: &Url) -> Option<(String, Option<&'a str>)> 
     }
     let mut url = base.join(address).ok()?;
     address::take_credentials(&mut url);
-    matches!(url.scheme(), "http" | "https").then(|| (url.into(), fragment))
+    let within_reach = match url.scheme() {
+        "http" | "https" => true,
+        "file" => reach == Reach::Machine,
+        _ => false,
+    };
+    within_reach.then(|| (url.into(), fragment))
 }
 
 fn last_segment(url: &str) -> &str {

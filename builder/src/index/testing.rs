@@ -126,6 +126,7 @@ pub(crate) fn locked(wheel: &Wheel, server: &IndexServer) -> (PackageName, Locke
         index: server.url(),
         requires_python: None,
         sdist: None,
+        metadata: None,
         dependencies: Vec::new(),
     };
     (filename.name().clone(), package)

@@ -1,5 +1,5 @@
-//! From a project's page to its candidates: the versions with a wheel that fits, each with the
-//! best wheel, and why the others are out.
+//! From a project's page to its candidates: the versions with a wheel that fits, or with a source
+//! distribution where those can be built, each with its best file, and why the others are out.
 //!
 //! In: a page, a target, options. Out: [`Candidates`], versions ascending. Never: a decision
 //! between versions.
@@ -9,13 +9,16 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use jiff::Timestamp;
-use pep440_rs::{Version, VersionSpecifiers};
+use pep440_rs::Version;
 use pyrun_core::request::Prerelease;
+use pyrun_core::request::Selection;
 use pyrun_core::tags::Tags;
+use pyrun_core::wheel::BuildTag;
 use pyrun_core::{Request, WheelFilename};
 
-use super::specifiers::{pin, python_fits};
-use crate::index::{File, FileKind, Project};
+use super::amendments::Amendments;
+use super::specifiers::python_fits;
+use crate::index::{File, FileKind, Project, Standing};
 
 /// What of a request decides which files can be used.
 #[derive(Debug)]
@@ -24,7 +27,10 @@ pub(super) struct Rules {
     python: Version,
     exclude_newer: Option<Timestamp>,
     prerelease: Prerelease,
-    pins: BTreeMap<pep508_rs::PackageName, Vec<VersionSpecifiers>>,
+    no_binary: Selection,
+    only_binary: Selection,
+    builds: bool,
+    amendments: Arc<Amendments>,
 }
 
 /// The versions of a package that can be used, and those that can't.
@@ -32,6 +38,8 @@ pub(super) struct Rules {
 pub(super) struct Candidates {
     /// The page; `None` when no index knows the package.
     pub(super) project: Option<Arc<Project>>,
+    /// Whether the page is the one file of an address.
+    pub(super) by_address: bool,
     /// Ascending.
     pub(super) versions: Vec<Candidate>,
     /// Ascending.
@@ -43,12 +51,21 @@ pub(super) struct Candidates {
 pub(super) struct Candidate {
     /// Its version.
     pub(super) version: Version,
-    /// The best wheel's place among the page's files.
+    /// The best file's place among the page's files.
     pub(super) file: usize,
-    /// The best wheel's name.
-    pub(super) wheel: WheelFilename,
+    /// What the best file is.
+    pub(super) artifact: Artifact,
     /// Why it is yanked, if it is and was let in by a pin.
     pub(super) yanked: Option<String>,
+}
+
+/// What a version is taken from.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) enum Artifact {
+    /// A wheel, by its name.
+    Wheel(WheelFilename),
+    /// A source distribution, which has to be built.
+    Sdist,
 }
 
 /// A version that can't be used.
@@ -63,19 +80,31 @@ pub(super) struct Rejected {
 /// Why a version can't be used, from the farthest to the nearest to being usable.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) enum Reason {
-    /// It has no wheel at all.
+    /// It has no wheel at all, and nothing is built here.
     SourceOnly,
+    /// It has no wheel at all, and the package must not be built.
+    OnlyBinary,
+    /// It has wheels alone, and the package is to be built.
+    NoBinary,
     /// Its wheels are for other Pythons or platforms.
     Tags,
     /// Its files exclude the target's Python; what they say.
     Python(String),
+    /// None of its files has a digest that is asked for.
+    Digest,
     /// It was uploaded at or after the time that bounds the search, or nothing says when.
     TooNew(Option<String>),
     /// It is a pre-release and none is allowed.
     Prerelease,
     /// It is yanked and not pinned; why it is.
     Yanked(String),
+    /// The index has put the whole project into quarantine (PEP 792); why.
+    Quarantined(String),
 }
+
+/// What a file is good for, and what makes one of a version better than another: a wheel is better
+/// than its source, a better tag than a worse one, a higher build than a lower one.
+type Usable = (Artifact, Option<(Reverse<u32>, Option<BuildTag>)>);
 
 /// A time bound that is no RFC 3339 time.
 #[derive(Debug)]
@@ -83,30 +112,24 @@ pub(super) struct BadTime(pub(super) String);
 
 impl Rules {
     /// The rules of a request.
-    pub(super) fn of(request: &Request) -> Result<Self, BadTime> {
+    pub(super) fn of(
+        request: &Request,
+        amendments: Arc<Amendments>,
+        builds: bool,
+    ) -> Result<Self, BadTime> {
         let exclude_newer = match &request.options.exclude_newer {
             Some(text) => Some(text.parse().map_err(|_| BadTime(text.clone()))?),
             None => None,
         };
-        let mut pins: BTreeMap<_, Vec<_>> = BTreeMap::new();
-        let markers = request.target.markers();
-        for requirement in &request.requirements {
-            if !requirement.spec.evaluate_markers(&markers, &[]) {
-                continue;
-            }
-            if let Some(pep508_rs::VersionOrUrl::VersionSpecifier(specifiers)) =
-                &requirement.spec.version_or_url
-            {
-                let name = requirement.spec.name.clone();
-                pins.entry(name).or_default().push(specifiers.clone());
-            }
-        }
         Ok(Self {
             tags: Tags::of(&request.target),
             python: request.target.python.full().clone(),
             exclude_newer,
             prerelease: request.options.prerelease,
-            pins,
+            no_binary: request.options.no_binary.clone(),
+            only_binary: request.options.only_binary.clone(),
+            builds,
+            amendments,
         })
     }
 
@@ -119,7 +142,10 @@ impl Rules {
         for (index, file) in project.files.iter().enumerate() {
             by_version.entry(&file.version).or_default().push(index);
         }
-        let mut found = Candidates::default();
+        let mut found = Candidates {
+            by_address: self.amendments.address(&project.name).is_some(),
+            ..Candidates::default()
+        };
         for (version, files) in by_version {
             match self.best(&project, version, &files) {
                 Ok(candidate) => found.versions.push(candidate),
@@ -133,18 +159,23 @@ impl Rules {
         found
     }
 
-    /// The best wheel of a version, or what keeps the version out.
+    /// The best file of a version, or what keeps the version out.
     fn best(
         &self,
         project: &Project,
         version: &Version,
         files: &[usize],
     ) -> Result<Candidate, Reason> {
+        if let Some(status) = &project.status
+            && status.standing == Standing::Quarantined
+        {
+            return Err(Reason::Quarantined(status.reason.clone()));
+        }
         let mut best: Option<(_, Candidate)> = None;
         let mut nearest = Reason::SourceOnly;
-        for &index in files {
-            let file = &project.files[index];
-            let (rank, wheel) = match self.usable(project, file) {
+        for &place in files {
+            let file = &project.files[place];
+            let (artifact, preference) = match self.usable(project, place) {
                 Ok(usable) => usable,
                 Err(reason) => {
                     nearest = nearest.max(reason);
@@ -154,60 +185,75 @@ impl Rules {
             // PEP 592: a yanked file only when there is no other.
             let order = (
                 file.yanked.is_none(),
-                Reverse(rank),
-                wheel.build().cloned(),
-                Reverse(wheel.clone()),
+                preference,
+                Reverse(&file.filename),
+                project.is_linked(place),
+                Reverse(&file.url),
             );
             if best.as_ref().is_none_or(|(known, _)| *known < order) {
                 let candidate = Candidate {
                     version: version.clone(),
-                    file: index,
-                    wheel,
+                    file: place,
+                    artifact,
                     yanked: file.yanked.clone(),
                 };
                 best = Some((order, candidate));
             }
         }
         let (_, candidate) = best.ok_or(nearest)?;
-        if version.any_prerelease() && self.prerelease == Prerelease::Disallow {
+        let by_address = self.amendments.address(&project.name).is_some();
+        if version.any_prerelease() && self.prerelease == Prerelease::Disallow && !by_address {
             return Err(Reason::Prerelease);
         }
         match &candidate.yanked {
-            Some(reason) if !self.is_pinned(project, version) => {
+            Some(reason) if !self.amendments.is_pinned(&project.name, version) => {
                 Err(Reason::Yanked(reason.clone()))
             }
             _ => Ok(candidate),
         }
     }
 
-    fn usable(&self, project: &Project, file: &File) -> Result<(u32, WheelFilename), Reason> {
-        if file.kind == FileKind::Sdist {
-            return Err(Reason::SourceOnly);
-        }
-        let wheel: WheelFilename = file.filename.parse().map_err(|_| Reason::SourceOnly)?;
-        if wheel.name() != &project.name {
-            return Err(Reason::SourceOnly);
-        }
-        let rank = self.tags.rank(&wheel).ok_or(Reason::Tags)?;
+    /// What a file is good for, or why it is not.
+    fn usable(&self, project: &Project, place: usize) -> Result<Usable, Reason> {
+        let (name, file) = (&project.name, &project.files[place]);
+        let usable = match file.kind {
+            FileKind::Wheel => self.wheel(project, file)?,
+            FileKind::Sdist if self.only_binary.contains(name) => return Err(Reason::OnlyBinary),
+            FileKind::Sdist if !self.builds => return Err(Reason::SourceOnly),
+            FileKind::Sdist => (Artifact::Sdist, None),
+        };
         if let Some(bound) = &file.requires_python
             && !python_fits(bound, &self.python)
         {
             return Err(Reason::Python(super::specifiers::show(bound)));
         }
-        if let Some(limit) = self.exclude_newer {
+        if !self.amendments.takes(name, file.sha256.as_ref()) {
+            return Err(Reason::Digest);
+        }
+        // What the user points at themselves has no time, and is there.
+        if let Some(limit) = self.exclude_newer
+            && !project.is_linked(place)
+        {
             let time: Option<Timestamp> =
                 file.upload_time.as_ref().and_then(|text| text.parse().ok());
             if time.is_none_or(|time| time >= limit) {
                 return Err(Reason::TooNew(time.and(file.upload_time.clone())));
             }
         }
-        Ok((rank, wheel))
+        Ok(usable)
     }
 
-    fn is_pinned(&self, project: &Project, version: &Version) -> bool {
-        self.pins
-            .get(&project.name)
-            .is_some_and(|pins| pins.iter().any(|specifiers| pin(specifiers, version)))
+    fn wheel(&self, project: &Project, file: &File) -> Result<Usable, Reason> {
+        let wheel: WheelFilename = file.filename.parse().map_err(|_| Reason::SourceOnly)?;
+        if wheel.name() != &project.name {
+            return Err(Reason::SourceOnly);
+        }
+        if self.no_binary.contains(&project.name) {
+            return Err(Reason::NoBinary);
+        }
+        let rank = self.tags.rank(&wheel).ok_or(Reason::Tags)?;
+        let preference = Some((Reverse(rank), wheel.build().cloned()));
+        Ok((Artifact::Wheel(wheel), preference))
     }
 }
 
@@ -220,6 +266,11 @@ impl Candidates {
     /// The file of a candidate.
     pub(super) fn file(&self, candidate: usize) -> &File {
         &self.project().files[self.versions[candidate].file]
+    }
+
+    /// Whether a candidate has to be built.
+    pub(super) fn is_built(&self, candidate: usize) -> bool {
+        self.versions[candidate].artifact == Artifact::Sdist
     }
 
     /// The place of a version among the candidates.

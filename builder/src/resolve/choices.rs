@@ -40,6 +40,14 @@ impl Words {
 }
 
 impl Choices {
+    /// How many bytes of it are not in the value itself.
+    pub(super) fn heap_bytes(&self) -> usize {
+        match &self.words {
+            Words::Inline(_) => 0,
+            Words::Heap(words) => size_of_val(&**words),
+        }
+    }
+
     /// The empty set of a package with this many candidates.
     pub(super) fn none(candidates: usize) -> Self {
         let width = u32::try_from(candidates + 1).expect("a page has fewer than 2^32 versions");

@@ -12,7 +12,8 @@ use super::candidates::{Candidates, Reason, Rejected};
 use super::phrases::{list, runs, versions, why_not};
 use super::specifiers::{admit, python_fits};
 use super::suggest::{did_you_mean, project_of_module};
-use crate::index::File;
+use super::verdict::spelled;
+use crate::index::{File, Standing};
 
 /// The minor versions of Python 3 that are worth a hint: those that pyrun runs.
 const PYTHONS: std::ops::RangeInclusive<u8> = 9..=14;
@@ -31,6 +32,11 @@ pub(super) fn describe(
     let Some(project) = &candidates.project else {
         return Some(unknown(name, request));
     };
+    if let Some(status) = &project.status
+        && status.standing == Standing::Quarantined
+    {
+        return Some(quarantined(name, &project.index, &status.reason));
+    }
     let parsed = parse(specifiers);
     if candidates
         .versions
@@ -41,11 +47,18 @@ pub(super) fn describe(
     }
     if project.files.is_empty() {
         let message = format!("`{name}` has no files on {}", project.index);
-        return Some(Fault::new(Code::PACKAGE_NO_VERSION, message));
+        let fault = Fault::new(Code::PACKAGE_NO_VERSION, message);
+        return Some(first_that_knows(fault, name, request));
     }
     let rejected = matching(candidates, &parsed);
     if rejected.is_empty() {
-        return Some(no_such_version(name, candidates, &parsed, specifiers));
+        return Some(match (&candidates.versions[..], candidates.by_address) {
+            ([only], true) => address_has(name, &only.version, specifiers, request),
+            _ => {
+                let fault = no_such_version(name, candidates, &parsed, specifiers);
+                first_that_knows(fault, name, request)
+            }
+        });
     }
     Some(shut_out(name, candidates, &rejected, specifiers, request))
 }
@@ -57,8 +70,19 @@ pub(super) fn in_short(
     specifiers: &str,
     request: &Request,
 ) -> String {
-    if candidates.project.is_none() {
-        return ", which no index knows".to_owned();
+    let Some(project) = &candidates.project else {
+        return match request.options.index_of.get(name) {
+            Some(pin) => format!(", which {} does not know", without_credentials(pin)),
+            None => ", which no index knows".to_owned(),
+        };
+    };
+    if let Some(status) = &project.status
+        && status.standing == Standing::Quarantined
+    {
+        return ", which is in quarantine".to_owned();
+    }
+    if let ([only], true) = (&candidates.versions[..], candidates.by_address) {
+        return format!(", and the address that is asked for has {}", only.version);
     }
     let rejected = matching(candidates, &parse(specifiers));
     match lines(name, candidates, &rejected, request).first() {
@@ -92,10 +116,24 @@ fn matching<'a>(candidates: &'a Candidates, specifiers: &VersionSpecifiers) -> V
 }
 
 fn unknown(name: &PackageName, request: &Request) -> Fault {
+    let linked = !request.options.find_links.is_empty();
     let place = match request.options.indexes.as_slice() {
+        [] if linked => "among the links".to_owned(),
+        [only] if linked => format!("on {} or among the links", without_credentials(only)),
         [only] => format!("on {}", without_credentials(only)),
         _ => "on any of the indexes".to_owned(),
     };
+    if let Some(pin) = request.options.index_of.get(name) {
+        let pin = without_credentials(pin);
+        return Fault::new(
+            Code::PACKAGE_UNKNOWN,
+            format!("there is no package `{name}` on {pin}"),
+        )
+        .cause(format!(
+            "`{name}` is pinned to that index, and no other is asked for it"
+        ))
+        .hint("check its name, or pin it to the index that has it");
+    }
     let fault = Fault::new(
         Code::PACKAGE_UNKNOWN,
         format!("there is no package `{name}` {place}"),
@@ -110,6 +148,19 @@ fn unknown(name: &PackageName, request: &Request) -> Fault {
             request,
         ),
     }
+}
+
+/// PEP 792: what is in quarantine must not be installed.
+fn quarantined(name: &PackageName, index: &str, reason: &str) -> Fault {
+    let fault = Fault::new(
+        Code::PACKAGE_QUARANTINED,
+        format!("`{name}` is in quarantine on {index}"),
+    );
+    let fault = match reason.trim() {
+        "" => fault,
+        reason => fault.cause(format!("the reason is given as: {reason}")),
+    };
+    fault.hint("it may be malicious: use another package, and look at what was installed from it")
 }
 
 /// An index that is named without its last step knows no package at all.
@@ -139,6 +190,50 @@ fn is_asked(name: &PackageName, request: &Request) -> bool {
         .requirements
         .iter()
         .any(|one| one.spec.name == *name)
+}
+
+/// The one version that there is comes from an address of the user.
+fn address_has(
+    name: &PackageName,
+    version: &Version,
+    specifiers: &str,
+    request: &Request,
+) -> Fault {
+    let fault = Fault::new(
+        Code::RESOLVE_CONFLICT,
+        format!(
+            "`{name}` {version}, which is asked for by its address, does not satisfy `{specifiers}`"
+        ),
+    );
+    let options = &request.options;
+    let all = request.requirements.iter().chain(&options.overrides);
+    let named = all.chain(&options.constraints).find(|one| {
+        one.spec.name == *name
+            && matches!(
+                one.spec.version_or_url,
+                Some(pep508_rs::VersionOrUrl::Url(_))
+            )
+    });
+    match named {
+        Some(one) => fault.cause(format!("the address stands in {}", spelled(one))),
+        None => fault,
+    }
+}
+
+/// Another index may have more; the user has to say so.
+fn first_that_knows(fault: Fault, name: &PackageName, request: &Request) -> Fault {
+    let options = &request.options;
+    if options.index_of.contains_key(name) {
+        fault.cause("it is pinned to that index, and no other is asked for it")
+    } else if options.indexes.len() > 1 {
+        fault
+            .cause("the first index that knows a package is the only one that is asked for it")
+            .hint(format!(
+                "if another index is the one for it, pin `{name}` to that one"
+            ))
+    } else {
+        fault
+    }
 }
 
 /// Nothing on the page satisfies the specifiers, usable or not.
@@ -218,7 +313,15 @@ fn shut_out(
         .max()
         .expect("some are rejected");
     let (code, message) = match nearest {
-        Reason::SourceOnly | Reason::Tags => (
+        Reason::NoBinary => (
+            Code::PACKAGE_NO_VERSION,
+            format!("no version of {what} has sources to build"),
+        ),
+        Reason::Digest => (
+            Code::PACKAGE_HASH,
+            format!("no file of {what} has a digest that is asked for"),
+        ),
+        Reason::SourceOnly | Reason::OnlyBinary | Reason::Tags => (
             Code::PACKAGE_NO_WHEEL,
             format!("no wheel of {what} fits {}", request.target),
         ),
@@ -263,10 +366,19 @@ fn shut_out(
             None => fault,
         },
         Reason::SourceOnly => fault.hint(format!(
-            "pyrun builds nothing from sources: take another package that does the same, or make a \
-             wheel with `pip wheel {name}` and name an index that has it with `--extra-index-url`"
+            "nothing is built from sources here: take another package that does the same, or make a \
+             wheel with `pip wheel {name}` and name the folder that has it with `--find-links`"
         )),
-        Reason::TooNew(None) => fault,
+        Reason::OnlyBinary => fault.hint(format!(
+            "let it be built from its sources: leave `{name}` out of `--only-binary`"
+        )),
+        Reason::NoBinary => fault.hint(format!(
+            "let its wheels be used: leave `{name}` out of `--no-binary`"
+        )),
+        Reason::Digest => fault.hint(
+            "add the digests of the version that you want, or lock the digests again",
+        ),
+        Reason::TooNew(None) | Reason::Quarantined(_) => fault,
     }
 }
 

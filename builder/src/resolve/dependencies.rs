@@ -1,4 +1,4 @@
-//! What a version, or an extra of it, needs on the target. Pure.
+//! Single requirements, and whether they apply on the target. Pure.
 
 use std::collections::BTreeMap;
 
@@ -6,7 +6,6 @@ use pep440_rs::VersionSpecifiers;
 use pep508_rs::{ExtraName, MarkerEnvironment, PackageName, Requirement, VersionOrUrl};
 
 use super::specifiers::show;
-use crate::index::Metadata;
 
 /// A dependency that applies.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -17,61 +16,96 @@ pub(super) struct Dependency {
     pub(super) extras: Vec<ExtraName>,
     /// At which versions.
     pub(super) specifiers: VersionSpecifiers,
+    /// From which address (PEP 508 `name @ url`), if from one.
+    pub(super) address: Option<String>,
+    /// The override that it comes from, by its place in the request.
+    pub(super) by: Option<usize>,
 }
 
-/// A dependency on an address (PEP 508 `name @ url`), which can't be locked.
-#[derive(Debug, PartialEq, Eq)]
-pub(super) struct ByAddress(pub(super) PackageName);
+/// What tells dependencies apart, and gives them one order.
+pub(super) type Key = (PackageName, String, Vec<ExtraName>, Option<String>);
 
-/// What a version needs (`extra` is `None`), or what an extra of it adds; in one order only.
-pub(super) fn of(
-    metadata: &Metadata,
+impl Dependency {
+    /// Its key.
+    pub(super) fn key(&self) -> Key {
+        (
+            self.name.clone(),
+            show(&self.specifiers),
+            self.extras.clone(),
+            self.address.clone(),
+        )
+    }
+}
+
+/// Dependencies, each once, in one order.
+#[derive(Debug, Default)]
+pub(super) struct Needs(BTreeMap<Key, Dependency>);
+
+impl Needs {
+    /// Adds one.
+    pub(super) fn add(&mut self, need: Dependency) {
+        self.0.insert(need.key(), need);
+    }
+
+    /// All of them.
+    pub(super) fn into_vec(self) -> Vec<Dependency> {
+        self.0.into_values().collect()
+    }
+}
+
+/// Whether a requirement of a version holds (`extra` is `None`), or is what an extra adds.
+pub(super) fn applies(
+    requirement: &Requirement,
     extra: Option<&ExtraName>,
     markers: &MarkerEnvironment,
-) -> Result<Vec<Dependency>, ByAddress> {
-    let mut found = BTreeMap::new();
-    for requirement in &metadata.requires_dist {
-        let without = requirement.evaluate_markers(markers, &[]);
-        let applies = match extra {
-            None => without,
-            Some(extra) => {
-                !without && requirement.evaluate_markers(markers, std::slice::from_ref(extra))
-            }
-        };
-        if applies {
-            let dependency =
-                read(requirement).ok_or_else(|| ByAddress(requirement.name.clone()))?;
-            let key = (
-                dependency.name.clone(),
-                show(&dependency.specifiers),
-                dependency.extras.clone(),
-            );
-            found.insert(key, dependency);
+) -> bool {
+    let without = requirement.evaluate_markers(markers, &[]);
+    match extra {
+        None => without,
+        Some(extra) => {
+            !without && requirement.evaluate_markers(markers, std::slice::from_ref(extra))
         }
     }
-    Ok(found.into_values().collect())
 }
 
-/// A requirement as a dependency; `None` when it is by address.
-pub(super) fn read(requirement: &Requirement) -> Option<Dependency> {
-    let specifiers = match &requirement.version_or_url {
-        None => VersionSpecifiers::empty(),
-        Some(VersionOrUrl::VersionSpecifier(specifiers)) => specifiers.clone(),
-        Some(VersionOrUrl::Url(_)) => return None,
+/// Whether a requirement is of the version itself (`extra` is `None`) or of an extra, in whichever
+/// environment.
+pub(super) fn is_behind(requirement: &Requirement, extra: Option<&ExtraName>) -> bool {
+    let without = requirement.marker.evaluate_extras(&[]);
+    match extra {
+        None => without,
+        Some(extra) => {
+            !without
+                && requirement
+                    .marker
+                    .evaluate_extras(std::slice::from_ref(extra))
+        }
+    }
+}
+
+/// A requirement as a dependency, whatever its marker.
+pub(super) fn read(requirement: &Requirement) -> Dependency {
+    let (specifiers, address) = match &requirement.version_or_url {
+        None => (VersionSpecifiers::empty(), None),
+        Some(VersionOrUrl::VersionSpecifier(specifiers)) => (specifiers.clone(), None),
+        Some(VersionOrUrl::Url(url)) => (VersionSpecifiers::empty(), Some(url.to_string())),
     };
     let mut extras = requirement.extras.clone();
     extras.sort();
     extras.dedup();
-    Some(Dependency {
+    Dependency {
         name: requirement.name.clone(),
         extras,
         specifiers,
-    })
+        address,
+        by: None,
+    }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::index::Metadata;
 
     #[test]
     fn an_extra_adds_only_what_is_its_own() {
@@ -100,7 +134,11 @@ mod tests {
         };
         let shown = |extra: Option<&str>| {
             let extra = extra.map(|name| name.parse().expect("an extra"));
-            let found = of(&metadata, extra.as_ref(), &target.markers()).expect("no address");
+            let applied = metadata.requires_dist.iter();
+            let applied = applied.filter(|one| applies(one, extra.as_ref(), &target.markers()));
+            let mut needs = Needs::default();
+            applied.for_each(|one| needs.add(read(one)));
+            let found = needs.into_vec();
             let lines = found
                 .iter()
                 .map(|one| format!("{}{}", one.name, show(&one.specifiers)));

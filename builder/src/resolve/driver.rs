@@ -4,20 +4,27 @@
 //! is none. Never: reads the clock (the lock's `resolved` is left for the caller).
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use futures::future::try_join_all;
-use pep508_rs::{PackageName, VersionOrUrl};
+use pep508_rs::PackageName;
 use pyrun_core::request::Prerelease;
-use pyrun_core::{Event, Events, Lock, LockedPackage, LockedWheel, Phase, Request, Sha256};
+use pyrun_core::tags::Tags;
+use pyrun_core::{
+    Code, Event, Events, Fault, Lock, LockedPackage, LockedSdist, LockedWheel, Request, Sha256,
+    WheelFilename,
+};
 
-use super::candidates::{BadTime, Rules};
-use super::dependencies;
-use super::error::ResolveError;
+use super::amendments::Amendments;
+use super::candidates::{Artifact, BadTime, Rules};
+use super::error::{Limit, ResolveError};
 use super::explain::explain;
-use super::prefetch::{Prefetch, Question};
-use super::solver::{Chosen, Solver, Step};
+use super::prefetch::{Halt, Prefetch, Question};
+use super::search::{Found, search};
+use super::solver::{Chosen, Solver};
 use super::specifiers::{python_fits, show};
-use crate::index::Source;
+use super::{hashes, relax};
+use crate::index::{File, IndexError, Source, Standing};
 
 /// Finds exact versions for a request.
 ///
@@ -30,51 +37,36 @@ pub async fn resolve(
     events: Events<'_>,
 ) -> Result<Lock, ResolveError> {
     check(request)?;
-    let rules = Rules::of(request).map_err(|BadTime(text)| ResolveError::ExcludeNewer(text))?;
-    let mut solver = Solver::new(request, preferred(preferences));
-    let mut prefetch = Prefetch::new(request, rules, source, preferences);
+    let amendments = Arc::new(Amendments::of(request)?);
+    let rules = Rules::of(request, Arc::clone(&amendments), source.builds())
+        .map_err(|BadTime(text)| ResolveError::ExcludeNewer(text))?;
+    let known = preferred(preferences);
+    let mut solver = Solver::new(request, Arc::clone(&amendments), known);
+    let mut prefetch = Prefetch::new(request, rules, Arc::clone(&amendments), source, preferences);
     prefetch.begin(solver.asked.iter().map(|(_, need)| need.clone()));
-    loop {
-        match solver.step() {
-            Step::Projects(names) => {
-                for name in &names {
-                    prefetch.ask_first(Question::Project(name.clone()));
-                }
-                for name in names {
-                    let page = prefetch.project(&name).await?;
-                    solver.add_project(name, page);
-                }
-            }
-            Step::Metadata {
-                name,
-                candidate,
-                likely,
-            } => {
-                for other in likely {
-                    prefetch.ask(Question::Metadata(name.clone(), other));
-                }
-                let metadata = prefetch.metadata(&name, candidate).await?;
-                events(Event::Progress {
-                    phase: Phase::Resolve,
-                    done: prefetch.visited(),
-                    total: 0,
-                    item: name.to_string(),
-                });
-                solver.add_metadata(name, candidate, metadata);
-            }
-            Step::Solved(chosen) => {
-                for message in warnings(&chosen, request.options.prerelease) {
-                    events(Event::Warning { message });
-                }
-                let digests = digests(source, &chosen).await?;
-                return Ok(lock(request, &chosen, digests));
-            }
-            Step::Failed(failure) => {
-                let fault = explain(&solver, failure, request);
-                return Err(ResolveError::Unsatisfiable(Box::new(fault)));
-            }
-            Step::TooHard => return Err(too_hard(&solver)),
+    let chosen = match search(&mut solver, &mut prefetch, events).await {
+        Ok(Found::Solved(chosen)) => chosen,
+        Ok(Found::Failed(failure)) => {
+            let explanation = explain(&solver, failure, request);
+            let hints = relax::hints(request, &explanation, &mut prefetch, preferences).await;
+            let mut fault = explanation.fault;
+            fault.hints.extend(hints);
+            return Err(ResolveError::Unsatisfiable(Box::new(fault)));
         }
+        Err(Halt::Limit(limit)) => return Err(too_hard(&solver, &prefetch, limit)),
+        Err(Halt::Index(question, error)) => {
+            return Err(unanswered(request, &amendments, &question, error));
+        }
+    };
+    drop(prefetch);
+    for message in warnings(&chosen, request.options.prerelease) {
+        events(Event::Warning { message });
+    }
+    let taken = take(request, source, &chosen).await?;
+    let lock = lock(request, &amendments, &chosen, taken);
+    match hashes::check(request, &amendments, &lock) {
+        Some(fault) => Err(ResolveError::Unsatisfiable(Box::new(fault))),
+        None => Ok(lock),
     }
 }
 
@@ -88,28 +80,41 @@ fn check(request: &Request) -> Result<(), ResolveError> {
             python: request.target.python.to_string(),
         });
     }
-    let markers = request.target.markers();
-    let by_address = request.requirements.iter().find(|requirement| {
-        matches!(requirement.spec.version_or_url, Some(VersionOrUrl::Url(_)))
-            && requirement.spec.evaluate_markers(&markers, &[])
-    });
-    match by_address {
-        None => Ok(()),
-        Some(requirement) => Err(ResolveError::ByAddress {
-            name: requirement.spec.name.clone(),
-            origin: Box::new(requirement.origin.clone()),
-        }),
-    }
+    Ok(())
 }
 
-fn preferred(lock: Option<&Lock>) -> BTreeMap<PackageName, pep440_rs::Version> {
+/// Which versions a lock would rather keep.
+pub(super) fn preferred(lock: Option<&Lock>) -> BTreeMap<PackageName, pep440_rs::Version> {
     let packages = lock.into_iter().flat_map(|lock| &lock.packages);
     packages
         .map(|(name, package)| (name.clone(), package.version.clone()))
         .collect()
 }
 
-fn too_hard(solver: &Solver) -> ResolveError {
+/// What the index did wrong, with who named the address if one did.
+fn unanswered(
+    request: &Request,
+    amendments: &Amendments,
+    question: &Question,
+    error: IndexError,
+) -> ResolveError {
+    let name = question.name();
+    if amendments.address(name).is_none() {
+        return ResolveError::Index(error);
+    }
+    let options = &request.options;
+    let all = request.requirements.iter().chain(&options.overrides);
+    let named = all
+        .chain(&options.constraints)
+        .find(|one| one.spec.name == *name && one.spec.version_or_url.is_some());
+    ResolveError::Address {
+        name: name.clone(),
+        origin: Box::new(named.map(|one| one.origin.clone()).unwrap_or_default()),
+        source: error,
+    }
+}
+
+fn too_hard(solver: &Solver, prefetch: &Prefetch<'_>, limit: Limit) -> ResolveError {
     let mut hot: Vec<(u32, &PackageName)> = solver
         .packages
         .iter()
@@ -123,7 +128,9 @@ fn too_hard(solver: &Solver) -> ResolveError {
         .collect();
     hot.sort_by(|one, two| two.0.cmp(&one.0).then(one.1.cmp(two.1)));
     ResolveError::TooHard {
-        packages: solver.packages.iter().count() - 1,
+        limit,
+        packages: prefetch.known(),
+        versions: prefetch.visited(),
         decisions: solver.decisions,
         conflicts: solver.conflicts,
         hot: hot
@@ -150,6 +157,7 @@ fn warnings(chosen: &[Chosen], prerelease: Prerelease) -> Vec<String> {
                 messages.push(format!("`{name}` {version} has no extra `{extra}`"));
             }
         }
+        messages.extend(standing(one));
         let others = &one.candidates.versions;
         let has_stable = others.iter().any(|other| !other.version.any_prerelease());
         let by_need = prerelease == Prerelease::IfNecessaryOrExplicit && !one.prerelease_named;
@@ -163,56 +171,132 @@ fn warnings(chosen: &[Chosen], prerelease: Prerelease) -> Vec<String> {
     messages
 }
 
-/// The digests of what was chosen, in its order; the source finds out those that the index does
-/// not say.
-async fn digests(source: &dyn Source, chosen: &[Chosen]) -> Result<Vec<Sha256>, ResolveError> {
-    let digests = chosen.iter().map(async |one| {
-        let file = one.candidates.file(one.candidate);
-        match file.sha256 {
-            Some(digest) => Ok(digest),
-            None => source.digest(file).await,
-        }
-    });
-    Ok(try_join_all(digests).await?)
+/// What the index says of a project that is no longer active (PEP 792).
+fn standing(one: &Chosen) -> Option<String> {
+    let status = one.candidates.project().status.as_ref()?;
+    let what = match status.standing {
+        Standing::Archived => "is archived: no more releases are to be expected",
+        Standing::Deprecated => "is deprecated: another project should take its place",
+        Standing::Quarantined => return None,
+    };
+    let reason = status.reason.trim();
+    Some(if reason.is_empty() {
+        format!("`{}` {what}", one.name)
+    } else {
+        format!("`{}` {what} ({reason})", one.name)
+    })
 }
 
-fn lock(request: &Request, chosen: &[Chosen], digests: Vec<Sha256>) -> Lock {
+/// What stands in the lock for a version: its wheel, and what that was built from.
+type Taken = (LockedWheel, Option<LockedSdist>);
+
+/// The files of what was chosen, in its order; the source finds out the digests that the index does
+/// not say, and builds what has no wheel.
+async fn take(
+    request: &Request,
+    source: &dyn Source,
+    chosen: &[Chosen],
+) -> Result<Vec<Taken>, ResolveError> {
+    let taken = chosen.iter().map(async |one| {
+        let file = one.candidates.file(one.candidate);
+        let sha256 = match file.sha256 {
+            Some(digest) => digest,
+            None => source.digest(file).await?,
+        };
+        match &one.candidates.versions[one.candidate].artifact {
+            Artifact::Wheel(filename) => Ok((published(filename, file, sha256), None)),
+            Artifact::Sdist => {
+                let project = one.candidates.project();
+                let built = source.build(project, file).await;
+                let wheel = built.map_err(ResolveError::Build)?;
+                check_built(request, one, &wheel)?;
+                Ok((wheel, Some(source_of(file, sha256))))
+            }
+        }
+    });
+    try_join_all(taken).await
+}
+
+fn published(filename: &WheelFilename, file: &File, sha256: Sha256) -> LockedWheel {
+    LockedWheel {
+        filename: filename.clone(),
+        url: file.url.clone(),
+        sha256,
+        size: file.size,
+        upload_time: file.upload_time.clone(),
+    }
+}
+
+fn source_of(file: &File, sha256: Sha256) -> LockedSdist {
+    LockedSdist {
+        filename: file.filename.clone(),
+        url: file.url.clone(),
+        sha256,
+        size: file.size,
+        upload_time: file.upload_time.clone(),
+    }
+}
+
+/// A build may give anything.
+fn check_built(request: &Request, one: &Chosen, wheel: &LockedWheel) -> Result<(), ResolveError> {
+    let (name, filename) = (&one.name, &wheel.filename);
+    let version = &one.candidates.versions[one.candidate].version;
+    let problem = if filename.name() != name || filename.version() != version {
+        format!("is that of `{}` {}", filename.name(), filename.version())
+    } else if Tags::of(&request.target).rank(filename).is_none() {
+        format!("does not fit {}", request.target)
+    } else {
+        return Ok(());
+    };
+    let message = format!("the wheel that `{name}` {version} is built into {problem}");
+    let fault = Fault::new(Code::SDIST_BUILD, message).cause(format!("it is `{filename}`"));
+    Err(ResolveError::Build(Box::new(fault)))
+}
+
+fn lock(request: &Request, amendments: &Amendments, chosen: &[Chosen], taken: Vec<Taken>) -> Lock {
     let packages = chosen
         .iter()
-        .zip(digests)
-        .map(|(one, sha256)| (one.name.clone(), locked(request, one, sha256)));
+        .zip(taken)
+        .map(|(one, taken)| (one.name.clone(), locked(request, amendments, one, taken)));
     Lock {
         target: request.target.clone(),
         packages: packages.collect(),
         resolved: None,
+        exclude_newer: request.options.exclude_newer.clone(),
     }
 }
 
-fn locked(request: &Request, one: &Chosen, sha256: Sha256) -> LockedPackage {
+fn locked(
+    request: &Request,
+    amendments: &Amendments,
+    one: &Chosen,
+    (wheel, sdist): Taken,
+) -> LockedPackage {
     let candidate = &one.candidates.versions[one.candidate];
-    let file = one.candidates.file(one.candidate);
+    let project = one.candidates.project();
     let markers = request.target.markers();
     let mut dependencies: Vec<PackageName> = std::iter::once(None)
         .chain(one.extras.iter().map(Some))
-        .filter_map(|extra| dependencies::of(&one.metadata, extra, &markers).ok())
+        .filter_map(|extra| amendments.needs(&one.metadata, extra, &markers).ok())
         .flatten()
         .map(|need| need.name)
         .filter(|name| *name != one.name)
         .collect();
     dependencies.sort();
     dependencies.dedup();
+    let index = if project.is_linked(candidate.file) {
+        String::new()
+    } else {
+        project.index.clone()
+    };
     LockedPackage {
         version: candidate.version.clone(),
-        wheel: LockedWheel {
-            filename: candidate.wheel.clone(),
-            url: file.url.clone(),
-            sha256,
-            size: file.size,
-            upload_time: file.upload_time.clone(),
-        },
-        index: one.candidates.project().index.clone(),
+        // The wheel that is built says itself what it says.
+        metadata: sdist.is_none().then(|| one.metadata.digest()),
+        wheel,
+        sdist,
+        index,
         requires_python: one.metadata.requires_python.as_ref().map(show),
-        sdist: None,
         dependencies,
     }
 }

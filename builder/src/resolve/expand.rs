@@ -4,8 +4,9 @@ use std::sync::Arc;
 
 use pep508_rs::PackageName;
 
+use super::amendments::{ByAddress, version_control};
 use super::choices::Choices;
-use super::dependencies::{self, ByAddress, Dependency};
+use super::dependencies::Dependency;
 use super::incompatibility::{Cause, IncompatibilityId, Need};
 use super::packages::{Identity, PackageId};
 use super::solver::{Solver, Step};
@@ -99,15 +100,12 @@ impl Solver {
         {
             return Ok(Err(Cause::Python(bound.clone())));
         }
-        Ok(
-            match dependencies::of(metadata, known.extra(), &self.settings.markers) {
-                Ok(needs) => Ok(needs.into_iter().map(|need| (None, need)).collect()),
-                Err(ByAddress(on)) => {
-                    let problem = format!("needs `{on}` from an address, which can't be locked");
-                    Err(Cause::Unusable(problem.into()))
-                }
-            },
-        )
+        let amendments = &self.settings.amendments;
+        let needs = amendments.needs(metadata, known.extra(), &self.settings.markers);
+        Ok(match needs {
+            Ok(needs) => Ok(needs.into_iter().map(|need| (None, need)).collect()),
+            Err(strange) => Err(Cause::Unusable(by_address(&strange).into())),
+        })
     }
 
     /// Adds one dependency: on the project, and on each extra that is asked of it.
@@ -136,6 +134,7 @@ impl Solver {
                 specifiers: show(&dependency.specifiers),
                 names_prerelease: names_prerelease(&dependency.specifiers),
                 asked,
+                by: dependency.by,
             };
             added.extend(self.add_need(need, candidate, &allowed));
         }
@@ -177,7 +176,24 @@ impl Solver {
         }
         let candidates = Arc::clone(&self.pages[name]);
         self.index.push(Vec::new());
-        self.packages.add(identity, None, candidates)
+        let id = self.packages.add(identity, None, candidates);
+        self.constrain(id, name);
+        id
+    }
+
+    /// Notes the user's bounds on a package, which hold once something brings it in.
+    fn constrain(&mut self, project: PackageId, name: &PackageName) {
+        let settings = Arc::clone(&self.settings.amendments);
+        for (place, bound) in settings.bounds(name) {
+            let versions = &self.packages.get(project).candidates.versions;
+            let mut outside = Choices::none(versions.len());
+            for (candidate, known) in versions.iter().enumerate() {
+                if !admit(bound, &known.version) {
+                    outside.insert(candidate);
+                }
+            }
+            self.add([(project, outside)], Cause::Constraint(*place));
+        }
     }
 
     /// The package of an extra.
@@ -239,5 +255,18 @@ impl Solver {
         }
         self.allowed.insert(key, allowed.clone());
         allowed
+    }
+}
+
+/// Why a version that names an address can't be used, as the end of a sentence about it.
+fn by_address(strange: &ByAddress) -> String {
+    let ByAddress { name, url } = strange;
+    match version_control(url) {
+        Some(system) => {
+            format!("needs `{name}` from {system} (`{url}`), and nothing is taken from there")
+        }
+        None => format!(
+            "needs `{name}` from `{url}`, and an address is followed only when you name it yourself"
+        ),
     }
 }

@@ -7,18 +7,35 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
+use pep508_rs::PackageName;
 use pyrun_core::{Fault, Request};
 
 use super::choices::Choices;
 use super::incompatibility::{Cause, IncompatibilityId, Need};
 use super::minimal::minimal;
 use super::packages::PackageId;
+use super::relax::Bound;
 use super::solver::Solver;
 use super::specifiers::show;
 use super::verdict::verdict;
 
+/// A failure in words.
+#[derive(Debug)]
+pub(super) struct Explanation {
+    /// The fault, without what could be done about a conflict.
+    pub(super) fault: Fault,
+    /// The user's own bounds that have a part in a conflict.
+    pub(super) bounds: Vec<Bound>,
+    /// The packages that it is about, those that the user asks for first.
+    pub(super) names: Vec<PackageName>,
+}
+
 /// A failure as a fault.
-pub(super) fn explain(solver: &Solver, failure: IncompatibilityId, request: &Request) -> Fault {
+pub(super) fn explain(
+    solver: &Solver,
+    failure: IncompatibilityId,
+    request: &Request,
+) -> Explanation {
     let facts = story(solver, facts(solver, failure));
     // What led to a fact that was left out has no place in the story any more.
     let facts = story(solver, minimal(solver, facts));
@@ -55,6 +72,8 @@ pub(super) struct NeedFact {
 /// Why versions can't be used.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) enum Why {
+    /// A constraint shuts them out; its place in the request.
+    Constraint(usize),
     /// Their metadata excludes the target's Python.
     Python(String),
     /// The end of a sentence about them.
@@ -83,6 +102,7 @@ fn facts(solver: &Solver, failure: IncompatibilityId) -> Vec<Fact> {
         };
         let why = match &incompatibility.cause {
             Cause::Root | Cause::SameVersion | Cause::Derived(..) => continue,
+            Cause::Constraint(place) => Why::Constraint(*place),
             Cause::Python(bound) => Why::Python(show(bound)),
             Cause::Unusable(problem) => Why::Unusable(Arc::clone(problem)),
             Cause::Needs(need) => {

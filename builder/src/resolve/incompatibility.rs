@@ -39,6 +39,8 @@ pub(super) enum Cause {
     SameVersion,
     /// A dependency.
     Needs(Arc<Need>),
+    /// The user's bound on a package that something brings in, by its place in the request.
+    Constraint(usize),
     /// Metadata excludes the target's Python.
     Python(VersionSpecifiers),
     /// The version can't be used; why, as the end of a sentence about it.
@@ -60,6 +62,8 @@ pub(super) struct Need {
     pub(super) names_prerelease: bool,
     /// For one of the user's own, its place among the request's requirements.
     pub(super) asked: Option<usize>,
+    /// For one that an override stands for, the override's place in the request.
+    pub(super) by: Option<usize>,
 }
 
 impl Incompatibility {
@@ -83,6 +87,7 @@ impl Incompatibility {
 #[derive(Debug, Default)]
 pub(super) struct Store {
     list: Vec<Incompatibility>,
+    bytes: usize,
 }
 
 impl Store {
@@ -150,6 +155,9 @@ impl Store {
 
     fn push(&mut self, incompatibility: Incompatibility) -> IncompatibilityId {
         let id = u32::try_from(self.list.len()).expect("the bound on steps is far below 2^32");
+        let terms = incompatibility.terms.iter();
+        let sizes = terms.map(|(_, term)| size_of::<(PackageId, Choices)>() + term.heap_bytes());
+        self.bytes += size_of::<Incompatibility>() + sizes.sum::<usize>();
         self.list.push(incompatibility);
         IncompatibilityId(id)
     }
@@ -157,6 +165,11 @@ impl Store {
     /// One of them.
     pub(super) fn get(&self, id: IncompatibilityId) -> &Incompatibility {
         &self.list[id.index()]
+    }
+
+    /// About how many bytes they take.
+    pub(super) fn bytes(&self) -> usize {
+        self.bytes
     }
 
     /// How many there are.

@@ -54,6 +54,7 @@ fn contradict(solver: &Solver, facts: &[Fact]) -> Option<bool> {
                 why,
             } => {
                 let cause = match why {
+                    Why::Constraint(place) => Cause::Constraint(*place),
                     Why::Python(problem) => Cause::Unusable(problem.as_str().into()),
                     Why::Unusable(problem) => Cause::Unusable(problem.clone()),
                 };

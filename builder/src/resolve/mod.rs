@@ -4,10 +4,14 @@
 //! way. Never: recursion, a random choice, an answer that depends on the order of requirements, of
 //! pages or of the network's answers.
 //!
-//! `candidates` reads a page; `solver` is `PubGrub` without I/O (`choices`, `packages`,
-//! `incompatibility`, `partial` are its values, `expand` and `conflict` its two halves); `driver`
-//! feeds it, `prefetch` asks ahead; `explain`, `minimal` and `verdict` turn a failure into sentences.
+//! `amendments` knows what stands beside the requirements; `candidates` reads a page; `solver` is
+//! `PubGrub` without I/O (`choices`, `packages`, `incompatibility`, `partial` are its values, `expand`
+//! and `conflict` its two halves); `search` feeds it, `prefetch` asks ahead within a `budget`; `driver`
+//! makes a lock of the answer; `explain`, `minimal` and `verdict` turn a failure into sentences, and
+//! `relax` tries what would help.
 
+mod amendments;
+mod budget;
 mod candidates;
 mod choices;
 mod conflict;
@@ -17,16 +21,21 @@ mod driver;
 mod error;
 mod expand;
 mod explain;
+mod hashes;
 mod incompatibility;
 mod minimal;
+mod moment;
 mod packages;
 mod partial;
 mod phrases;
 mod prefetch;
+mod relax;
+mod search;
 mod solver;
 mod specifiers;
 mod suggest;
 mod verdict;
 
 pub use driver::resolve;
-pub use error::ResolveError;
+pub use error::{Limit, ResolveError};
+pub use moment::as_of;

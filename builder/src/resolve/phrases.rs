@@ -84,7 +84,10 @@ pub(super) fn versions<'a>(all: impl IntoIterator<Item = &'a Version>) -> String
 pub(super) fn why_not(candidates: &Candidates, rejected: &Rejected, request: &Request) -> String {
     let limit = request.options.exclude_newer.as_deref().unwrap_or_default();
     match &rejected.reason {
-        Reason::SourceOnly => "has no wheel, only sources".to_owned(),
+        Reason::SourceOnly | Reason::OnlyBinary => "has no wheel, only sources".to_owned(),
+        Reason::NoBinary => "has no sources, only wheels".to_owned(),
+        Reason::Digest => "has no file with a digest that is asked for".to_owned(),
+        Reason::Quarantined(_) => "is in quarantine".to_owned(),
         Reason::Tags => format!(
             "has wheels only for {}",
             wheels_for(candidates, &rejected.version, &request.target)
@@ -127,7 +130,13 @@ fn wheels_for(candidates: &Candidates, version: &Version, target: &Target) -> St
     platforms.sort();
     platforms.dedup();
     if platforms.is_empty() {
-        return pythons(&wheels);
+        let pythons = pythons(&wheels);
+        let without = |wheel: &WheelFilename| wheel.abi_tags().any(|tag| tag.ends_with('t'));
+        return if target.free_threaded && !wheels.iter().any(without) {
+            format!("{pythons} with the GIL")
+        } else {
+            pythons
+        };
     }
     platforms.truncate(MAX_PARTS);
     list(platforms)
@@ -141,7 +150,8 @@ fn is_for_python(wheel: &WheelFilename, target: &Target) -> bool {
     );
     let abi = |wanted: &str| wheel.abi_tags().any(|tag| tag == wanted);
     wheel.python_tags().any(|tag| match minor(tag) {
-        Some((_, older)) if abi("abi3") => older <= u32::from(own),
+        // A Python without the GIL has no stable ABI yet.
+        Some((_, older)) if abi("abi3") => !target.free_threaded && older <= u32::from(own),
         Some((_, other)) => other == u32::from(own) && (abi(&own_abi) || abi("none")),
         None => tag
             .strip_prefix("py")
@@ -197,9 +207,13 @@ fn platform(tag: &str) -> String {
         }
         "linux" => return format!("Linux {rest}"),
         "musllinux" => {
-            let arch =
-                rest.trim_start_matches(|letter: char| letter.is_ascii_digit() || letter == '_');
-            return format!("Linux {arch} (musl)");
+            let mut parts = rest.splitn(3, '_');
+            return match (parts.next(), parts.next(), parts.next()) {
+                (Some(major), Some(minor), Some(arch)) => {
+                    format!("Linux {arch} (musl {major}.{minor})")
+                }
+                _ => tag.to_owned(),
+            };
         }
         _ => return tag.to_owned(),
     };
@@ -237,7 +251,7 @@ mod tests {
             ("manylinux_2_28_x86_64", "Linux x86_64 (glibc 2.28)"),
             ("manylinux2014_aarch64", "Linux aarch64 (glibc 2.17)"),
             ("linux_x86_64", "Linux x86_64"),
-            ("musllinux_1_2_x86_64", "Linux x86_64 (musl)"),
+            ("musllinux_1_2_x86_64", "Linux x86_64 (musl 1.2)"),
             ("any", "any platform"),
             ("emscripten_3_1_46_wasm32", "emscripten_3_1_46_wasm32"),
         ] {

@@ -16,8 +16,11 @@ use pep508_rs::{ExtraName, MarkerEnvironment, PackageName};
 use pyrun_core::request::{Prerelease, Resolution};
 use pyrun_core::{Lock, Request};
 
+use super::amendments::Amendments;
+use super::budget::Budget;
 use super::candidates::{Candidates, Rules};
-use super::dependencies::{self, Dependency};
+use super::dependencies::Dependency;
+use super::error::Limit;
 use super::specifiers::{admit, names_prerelease, python_fits};
 use crate::index::{IndexError, Metadata, Project, Source};
 
@@ -39,7 +42,25 @@ pub(super) enum Question {
     Metadata(PackageName, usize),
 }
 
+impl Question {
+    /// The project that it is about.
+    pub(super) fn name(&self) -> &PackageName {
+        match self {
+            Self::Project(name) | Self::Metadata(name, _) => name,
+        }
+    }
+}
+
 type Reply = Result<Arc<Metadata>, IndexError>;
+
+/// Why a question has no answer.
+#[derive(Debug)]
+pub(super) enum Halt {
+    /// The index fails.
+    Index(Question, IndexError),
+    /// It would be one question too many.
+    Limit(Limit),
+}
 
 enum Answer {
     Project(PackageName, Result<Option<Arc<Project>>, IndexError>),
@@ -61,6 +82,8 @@ struct Hint {
 pub(super) struct Prefetch<'a> {
     source: &'a dyn Source,
     rules: Rules,
+    amendments: Arc<Amendments>,
+    budget: Budget,
     markers: MarkerEnvironment,
     python: Version,
     prerelease: Prerelease,
@@ -81,12 +104,15 @@ impl<'a> Prefetch<'a> {
     pub(super) fn new(
         request: &Request,
         rules: Rules,
+        amendments: Arc<Amendments>,
         source: &'a dyn Source,
         preferences: Option<&'a Lock>,
     ) -> Self {
         Self {
             source,
             rules,
+            amendments,
+            budget: Budget::default(),
             markers: request.target.markers(),
             python: request.target.python.full().clone(),
             prerelease: request.options.prerelease,
@@ -127,12 +153,9 @@ impl<'a> Prefetch<'a> {
     }
 
     /// The page of a project, once it is here.
-    pub(super) async fn project(
-        &mut self,
-        name: &PackageName,
-    ) -> Result<Arc<Candidates>, IndexError> {
+    pub(super) async fn project(&mut self, name: &PackageName) -> Result<Arc<Candidates>, Halt> {
         let question = Question::Project(name.clone());
-        self.ask_first(question.clone());
+        self.ask_first(question.clone()).map_err(Halt::Limit)?;
         loop {
             if let Some(page) = self.pages.get(name) {
                 return Ok(Arc::clone(page));
@@ -146,9 +169,9 @@ impl<'a> Prefetch<'a> {
         &mut self,
         name: &PackageName,
         candidate: usize,
-    ) -> Result<Result<Arc<Metadata>, Arc<str>>, IndexError> {
+    ) -> Result<Result<Arc<Metadata>, Arc<str>>, Halt> {
         let question = Question::Metadata(name.clone(), candidate);
-        self.ask_first(question.clone());
+        self.ask_first(question.clone()).map_err(Halt::Limit)?;
         loop {
             if let Some(metadata) = self.metadata.get(&(name.clone(), candidate)) {
                 let metadata = metadata.clone();
@@ -163,21 +186,57 @@ impl<'a> Prefetch<'a> {
     }
 
     /// Asks ahead of what is queued.
-    pub(super) fn ask_first(&mut self, question: Question) {
-        if self.asked.insert(question.clone()) {
+    pub(super) fn ask_first(&mut self, question: Question) -> Result<(), Limit> {
+        if !self.asked.contains(&question) {
+            self.count(&question)?;
+            self.asked.insert(question.clone());
             self.queue.push_front(question);
         } else if let Some(place) = self.queue.iter().position(|queued| *queued == question) {
             self.queue.remove(place);
             self.queue.push_front(question);
         }
         self.fill();
+        Ok(())
     }
 
-    /// Asks when there is room.
+    /// Asks when there is room, and when it is not too much to ask: it is a guess.
     pub(super) fn ask(&mut self, question: Question) {
-        if self.asked.insert(question.clone()) {
+        let builds = match &question {
+            Question::Project(_) => false,
+            // To build a version only to know more of it is no guess.
+            Question::Metadata(name, candidate) => self.pages[name].is_built(*candidate),
+        };
+        if !builds && !self.asked.contains(&question) && self.count(&question).is_ok() {
+            self.asked.insert(question.clone());
             self.queue.push_back(question);
         }
+    }
+
+    fn count(&mut self, question: &Question) -> Result<(), Limit> {
+        match question {
+            Question::Project(_) => {
+                self.budget.page()?;
+                self.budget.asks_page();
+            }
+            Question::Metadata(name, candidate) => {
+                if self.budget.is_try() && self.pages[name].is_built(*candidate) {
+                    return Err(Limit::Try);
+                }
+                self.budget.version()?;
+                self.budget.asks_version();
+            }
+        }
+        Ok(())
+    }
+
+    /// From now on only so many more questions, of which none builds anything; `None` ends it.
+    pub(super) fn set_tries(&mut self, tries: Option<usize>) {
+        self.budget.set_tries(tries);
+    }
+
+    /// How many projects' pages are here.
+    pub(super) fn known(&self) -> usize {
+        self.pages.len()
     }
 
     /// How many versions' metadata is here.
@@ -186,9 +245,11 @@ impl<'a> Prefetch<'a> {
     }
 
     /// Waits for any answer; `Err` when `question` is the one that failed.
-    async fn wait(&mut self, question: &Question) -> Result<(), IndexError> {
+    async fn wait(&mut self, question: &Question) -> Result<(), Halt> {
         if let Some(error) = self.failed.remove(question) {
-            return Err(error);
+            // Whoever asks again may have more luck.
+            self.asked.remove(question);
+            return Err(Halt::Index(question.clone(), error));
         }
         self.fill();
         let answer = self.running.next().await;
@@ -202,10 +263,16 @@ impl<'a> Prefetch<'a> {
         {
             let source = self.source;
             self.running.push(match question {
-                Question::Project(name) => Box::pin(async move {
-                    let page = source.project(&name).await;
-                    Answer::Project(name, page)
-                }),
+                Question::Project(name) => {
+                    let address = self.amendments.address(&name).map(str::to_owned);
+                    Box::pin(async move {
+                        let page = match address {
+                            Some(url) => source.address(&name, &url).await.map(Some),
+                            None => source.project(&name).await,
+                        };
+                        Answer::Project(name, page)
+                    })
+                }
                 Question::Metadata(name, candidate) => {
                     let candidates = Arc::clone(&self.pages[&name]);
                     Box::pin(async move {
@@ -221,11 +288,13 @@ impl<'a> Prefetch<'a> {
     fn take(&mut self, answer: Answer) {
         let name = match answer {
             Answer::Project(name, Ok(page)) => {
+                page.iter().for_each(|page| self.budget.came(page));
                 let candidates = self.rules.candidates(page);
                 self.pages.insert(name.clone(), Arc::new(candidates));
                 name
             }
             Answer::Metadata(name, candidate, Ok(metadata)) => {
+                self.budget.told(&metadata);
                 let known = self.checked(&name, candidate, metadata);
                 self.metadata.insert((name.clone(), candidate), known);
                 name
@@ -328,7 +397,7 @@ impl<'a> Prefetch<'a> {
             .flat_map(|hint| hint.extras.iter().map(Some));
         std::iter::once(None)
             .chain(extras)
-            .filter_map(|extra| dependencies::of(metadata, extra, &self.markers).ok())
+            .filter_map(|extra| self.amendments.needs(metadata, extra, &self.markers).ok())
             .flatten()
             .collect()
     }
@@ -339,7 +408,10 @@ impl<'a> Prefetch<'a> {
         let versions = &candidates.versions;
         let hint = self.hints.get(name);
         let mut needs: Vec<&Dependency> = hint.iter().flat_map(|hint| &hint.needs).collect();
-        let all = |version: &Version| needs.iter().all(|need| admit(&need.specifiers, version));
+        let bounded = |version: &Version| self.amendments.admit(name, version);
+        let all = |version: &Version| {
+            bounded(version) && needs.iter().all(|need| admit(&need.specifiers, version))
+        };
         if !versions.iter().any(|candidate| all(&candidate.version)) {
             // Some of them come from versions that were given up. The last one is of now, and the
             // user's own stay.
@@ -349,7 +421,7 @@ impl<'a> Prefetch<'a> {
         }
         let fits = |place: &usize| {
             let version = &versions[*place].version;
-            needs.iter().all(|need| admit(&need.specifiers, version))
+            bounded(version) && needs.iter().all(|need| admit(&need.specifiers, version))
         };
         let locked = self.preferences.and_then(|lock| lock.packages.get(name));
         if let Some(place) = locked.and_then(|package| candidates.position(&package.version))
@@ -363,6 +435,7 @@ impl<'a> Prefetch<'a> {
             Resolution::LowestDirect => self.direct.contains(name),
         };
         let any = self.prerelease == Prerelease::Allow
+            || self.amendments.names_prerelease(name)
             || needs.iter().any(|need| names_prerelease(&need.specifiers));
         let stable = |place: &usize| any || !versions[*place].version.any_prerelease();
         let mut places: Vec<usize> = (0..versions.len()).collect();

@@ -13,11 +13,13 @@ use pep508_rs::{ExtraName, MarkerEnvironment, PackageName};
 use pyrun_core::Request;
 use pyrun_core::request::{Prerelease, Resolution};
 
+use super::amendments::Amendments;
 use super::candidates::Candidates;
 use super::choices::Choices;
-use super::dependencies::{self, Dependency};
+use super::dependencies::Dependency;
+use super::error::Limit;
 use super::incompatibility::{Cause, IncompatibilityId, Need, Store};
-use super::packages::{PackageId, Packages};
+use super::packages::{Package, PackageId, Packages};
 use super::partial::PartialSolution;
 use crate::index::Metadata;
 
@@ -26,6 +28,8 @@ use crate::index::Metadata;
 const MAX_STEPS: u64 = 200_000;
 /// The bound on incompatibilities, which bounds memory.
 const MAX_INCOMPATIBILITIES: usize = 3_000_000;
+/// The bound on the bytes that they take.
+const MAX_BYTES: usize = 768 << 20;
 /// A package that stood in this many conflicts is decided before those that did not.
 const CONFLICTS_UNTIL_FIRST: u32 = 5;
 
@@ -47,8 +51,8 @@ pub(super) enum Step {
     Solved(Vec<Chosen>),
     /// Nothing: there is no answer, because of this.
     Failed(IncompatibilityId),
-    /// Nothing: it has gone on for too long.
-    TooHard,
+    /// Nothing: it has gone on for too long, or has learned more than fits.
+    TooHard(Limit),
 }
 
 /// A package of the answer.
@@ -78,6 +82,8 @@ pub(super) struct Settings {
     prerelease: Prerelease,
     resolution: Resolution,
     preferences: BTreeMap<PackageName, Version>,
+    /// What stands beside the requirements.
+    pub(super) amendments: Arc<Amendments>,
 }
 
 /// One search for exact versions.
@@ -104,32 +110,25 @@ pub(super) struct Solver {
     pub(super) asked: Vec<(usize, Dependency)>,
     pub(super) conflicts: u64,
     pub(super) decisions: u64,
-    max_steps: u64,
+    /// The bound on decisions and conflicts together.
+    pub(super) max_steps: u64,
 }
 
 impl Solver {
-    /// A search that has not begun. Requirements by address are left out.
-    pub(super) fn new(request: &Request, preferences: BTreeMap<PackageName, Version>) -> Self {
-        let markers = request.target.markers();
-        let mut asked: Vec<(usize, Dependency)> = request
-            .requirements
-            .iter()
-            .enumerate()
-            .filter(|(_, requirement)| requirement.spec.evaluate_markers(&markers, &[]))
-            .filter_map(|(place, requirement)| {
-                Some((place, dependencies::read(&requirement.spec)?))
-            })
-            .collect();
-        asked.sort_by_cached_key(|(_, one)| {
-            let specifiers = super::specifiers::show(&one.specifiers);
-            (one.name.clone(), specifiers, one.extras.clone())
-        });
+    /// A search that has not begun.
+    pub(super) fn new(
+        request: &Request,
+        amendments: Arc<Amendments>,
+        preferences: BTreeMap<PackageName, Version>,
+    ) -> Self {
+        let asked = amendments.asked(request);
         let mut solver = Self::empty(Settings {
-            markers,
+            markers: request.target.markers(),
             python: request.target.python.full().clone(),
             prerelease: request.options.prerelease,
             resolution: request.options.resolution,
             preferences,
+            amendments,
         });
         solver.asked = asked;
         solver.add([(PackageId::ROOT, Choices::absent(1))], Cause::Root);
@@ -180,10 +179,8 @@ impl Solver {
             if let Some(failure) = self.propagate() {
                 return Step::Failed(failure);
             }
-            if self.conflicts + self.decisions > self.max_steps
-                || self.store.len() > MAX_INCOMPATIBILITIES
-            {
-                return Step::TooHard;
+            if let Some(limit) = self.limit() {
+                return Step::TooHard(limit);
             }
             let Some(package) = self.next_package() else {
                 return Step::Solved(self.solution());
@@ -211,6 +208,17 @@ impl Solver {
         }
     }
 
+    /// The bound that the search has reached.
+    fn limit(&self) -> Option<Limit> {
+        if self.conflicts + self.decisions > self.max_steps {
+            Some(Limit::Steps)
+        } else if self.store.len() > MAX_INCOMPATIBILITIES || self.store.bytes() > MAX_BYTES {
+            Some(Limit::Learned)
+        } else {
+            None
+        }
+    }
+
     /// Decides for a candidate of a package.
     pub(super) fn decide(&mut self, package: PackageId, candidate: usize) {
         let candidates = self.packages.get(package).len();
@@ -219,16 +227,16 @@ impl Solver {
         self.changed.push(package);
     }
 
-    /// The undecided package that is decided next: first those that conflict often, then those
-    /// with one choice, then in the order in which they were met. A project comes before its
-    /// extras, which follow its version.
+    /// The undecided package that is decided next: first those that conflict often, then those of
+    /// which nothing has to be built, then those with one choice, then in the order in which they
+    /// were met. A project comes before its extras, which follow its version.
     pub(super) fn next_package(&self) -> Option<PackageId> {
         let open = self.packages.iter().filter_map(|(id, package)| {
             let choices = self.partial.choices(id)?;
             (self.partial.decided(id).is_none() && choices.requires_presence()).then(|| {
                 let often = package.conflicts >= CONFLICTS_UNTIL_FIRST;
                 let single = choices.count() == 1;
-                (!often, !single, id)
+                (!often, self.is_built_next(id, choices), !single, id)
             })
         });
         let (.., id) = open.min()?;
@@ -237,6 +245,33 @@ impl Solver {
             None => base,
             Some(_) => id,
         })
+    }
+
+    /// Whether the version that is likely to be tried first has to be built to learn what it needs.
+    /// An exact answer would cost more than it is worth at every step.
+    fn is_built_next(&self, package: PackageId, choices: &Choices) -> bool {
+        let known = self.packages.get(package);
+        if known.name().is_none() {
+            return false;
+        }
+        let mut open = choices.candidates();
+        let likely = if self.takes_lowest(self.packages.get(known.base)) {
+            open.next()
+        } else {
+            open.next_back()
+        };
+        likely.is_some_and(|place| {
+            known.candidates.is_built(place) && !known.expanded.contains(place)
+        })
+    }
+
+    /// Whether the lowest version of a project is preferred.
+    fn takes_lowest(&self, project: &Package) -> bool {
+        match self.settings.resolution {
+            Resolution::Highest => false,
+            Resolution::Lowest => true,
+            Resolution::LowestDirect => project.direct,
+        }
     }
 
     /// The candidate to try first.
@@ -265,11 +300,7 @@ impl Solver {
             .get(name)
             .and_then(|version| base.candidates.position(version))
             .filter(|candidate| choices.contains(*candidate));
-        let lowest = match self.settings.resolution {
-            Resolution::Highest => false,
-            Resolution::Lowest => true,
-            Resolution::LowestDirect => base.direct,
-        };
+        let lowest = self.takes_lowest(base);
         let mut ordered: Vec<usize> = choices.candidates().collect();
         if !lowest {
             ordered.reverse();
@@ -288,6 +319,10 @@ impl Solver {
 
     /// Whether something that is decided names a pre-release of the project.
     fn names_prerelease(&self, project: PackageId) -> bool {
+        let name = self.packages.get(project).name();
+        if name.is_some_and(|name| self.settings.amendments.names_prerelease(name)) {
+            return true;
+        }
         self.index[project.index()].iter().any(|id| {
             let incompatibility = self.store.get(*id);
             let Cause::Needs(need) = &incompatibility.cause else {
@@ -351,10 +386,13 @@ mod tests {
             },
             options: pyrun_core::ResolveOptions::default(),
         };
-        let mut solver = Solver::new(&request, BTreeMap::new());
+        let fresh = || {
+            let amendments = Amendments::of(&request).expect("nothing is amended");
+            Solver::new(&request, Arc::new(amendments), BTreeMap::new())
+        };
+        let mut solver = fresh();
         solver.max_steps = 0;
-        assert!(matches!(solver.step(), Step::TooHard));
-        let mut solver = Solver::new(&request, BTreeMap::new());
-        assert!(matches!(solver.step(), Step::Solved(chosen) if chosen.is_empty()));
+        assert!(matches!(solver.step(), Step::TooHard(Limit::Steps)));
+        assert!(matches!(fresh().step(), Step::Solved(chosen) if chosen.is_empty()));
     }
 }

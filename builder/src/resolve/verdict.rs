@@ -2,13 +2,16 @@
 
 use std::collections::BTreeMap;
 
-use pyrun_core::{Code, Fault, Request};
+use pep508_rs::PackageName;
+use pyrun_core::request::without_credentials;
+use pyrun_core::{Code, Fault, Request, Requirement, Span};
 
 use super::choices::Choices;
 use super::dead_end;
-use super::explain::{Fact, NeedFact, Why};
+use super::explain::{Explanation, Fact, NeedFact, Why};
 use super::packages::PackageId;
 use super::phrases::{list, subject};
+use super::relax::Bound;
 use super::solver::Solver;
 
 /// With more requirements than this, the message does not name them.
@@ -16,25 +19,25 @@ const MAX_NAMED: usize = 4;
 /// With more different needs of one package for another than this, one stands for all.
 const MAX_NEEDS: usize = 3;
 
-/// The fault that facts amount to.
-pub(super) fn verdict(solver: &Solver, facts: &[Fact], request: &Request) -> Fault {
+/// What facts amount to.
+pub(super) fn verdict(solver: &Solver, facts: &[Fact], request: &Request) -> Explanation {
     let words = Words { solver, request };
-    let fault = match words.single_dead_end(facts) {
-        Some(package) => words.nothing_there(package, facts),
-        None => words.conflict(facts),
+    let (mut fault, bounds) = match words.single_dead_end(facts) {
+        Some(package) => (words.nothing_there(package, facts), Vec::new()),
+        None => (words.conflict(facts), words.bounds(facts)),
     };
-    let asked = facts.iter().filter_map(|fact| match fact {
-        Fact::Need(fact) => fact.need.asked,
-        Fact::Out { .. } => None,
-    });
-    let spans = asked.filter_map(|place| request.requirements[place].origin.span.clone());
-    let mut fault = fault;
-    for span in spans {
-        if !fault.spans.contains(&span) {
-            fault.spans.push(span);
+    for fact in facts {
+        for span in words.spans(fact) {
+            if !fault.spans.contains(&span) {
+                fault.spans.push(span);
+            }
         }
     }
-    fault
+    Explanation {
+        fault,
+        bounds,
+        names: words.names(facts),
+    }
 }
 
 struct Words<'a> {
@@ -51,8 +54,83 @@ impl Words<'_> {
         self.solver.packages.get(package).identity.to_string()
     }
 
+    /// The places in the user's files that a fact speaks of.
+    fn spans(&self, fact: &Fact) -> Vec<Span> {
+        let options = &self.request.options;
+        let origins = match fact {
+            Fact::Need(fact) => {
+                let asked = fact
+                    .need
+                    .asked
+                    .map(|place| &self.request.requirements[place]);
+                let by = fact.need.by.map(|place| &options.overrides[place]);
+                [asked, by]
+            }
+            Fact::Out { why, .. } => match why {
+                Why::Constraint(place) => [Some(&options.constraints[*place]), None],
+                Why::Python(_) | Why::Unusable(_) => [None, None],
+            },
+        };
+        let spans = origins.into_iter().flatten();
+        spans.filter_map(|one| one.origin.span.clone()).collect()
+    }
+
+    /// The packages that facts are about, those that the user asks for first.
+    fn names(&self, facts: &[Fact]) -> Vec<PackageName> {
+        let needs = || {
+            facts.iter().filter_map(|fact| match fact {
+                Fact::Need(fact) => Some(fact),
+                Fact::Out { .. } => None,
+            })
+        };
+        let asked = needs().filter(|fact| fact.need.asked.is_some());
+        let mut names = Vec::new();
+        for fact in asked.chain(needs()) {
+            let name = self.solver.packages.get(fact.need.target).name();
+            let name = name.expect("nothing needs the root");
+            if !names.contains(name) {
+                names.push(name.clone());
+            }
+        }
+        names
+    }
+
+    /// The user's own bounds that facts speak of.
+    fn bounds(&self, facts: &[Fact]) -> Vec<Bound> {
+        let mut bounds = Vec::new();
+        for fact in facts {
+            let bound = match fact {
+                Fact::Need(fact) => {
+                    let need = &fact.need;
+                    let own = !need.specifiers.is_empty() && need.by.is_none();
+                    need.asked.filter(|_| own).map(Bound::Asked)
+                }
+                Fact::Out { why, .. } => match why {
+                    Why::Constraint(place) => Some(Bound::Constraint(*place)),
+                    Why::Python(_) | Why::Unusable(_) => None,
+                },
+            };
+            if let Some(bound) = bound
+                && !bounds.contains(&bound)
+            {
+                bounds.push(bound);
+            }
+        }
+        bounds
+    }
+
     /// The one package of which nothing can be used, if that alone is what is wrong.
     fn single_dead_end(&self, facts: &[Fact]) -> Option<PackageId> {
+        let is_bound = |fact: &Fact| {
+            let why = match fact {
+                Fact::Out { why, .. } => Some(why),
+                Fact::Need(_) => None,
+            };
+            matches!(why, Some(Why::Constraint(_)))
+        };
+        if facts.iter().any(is_bound) {
+            return None;
+        }
         let mut dead: Vec<PackageId> = facts
             .iter()
             .filter_map(|fact| match fact {
@@ -160,13 +238,17 @@ impl Words<'_> {
 
     /// The requirements contradict each other.
     fn conflict(&self, facts: &[Fact]) -> Fault {
-        let asked: Vec<String> = facts
-            .iter()
-            .filter_map(|fact| match fact {
-                Fact::Need(fact) => fact.need.asked.map(|place| self.as_asked(place)),
-                Fact::Out { .. } => None,
-            })
-            .collect();
+        let mut asked: Vec<String> = Vec::new();
+        for fact in facts {
+            let text = match fact {
+                Fact::Need(fact) => fact.need.asked.map(|_| self.as_asked(fact)),
+                Fact::Out { why, .. } => match why {
+                    Why::Constraint(place) => Some(self.constraint(*place)),
+                    Why::Python(_) | Why::Unusable(_) => None,
+                },
+            };
+            asked.extend(text.filter(|text| !asked.contains(text)));
+        }
         let message = match asked.len() {
             1 => format!("{} can't be satisfied", asked[0]),
             2..=MAX_NAMED => format!(
@@ -178,39 +260,38 @@ impl Words<'_> {
         let mut fault = Fault::new(Code::RESOLVE_CONFLICT, message);
         fault.causes = self.sentences(facts, None);
         fault.causes.extend(self.clash(facts));
-        let bounds: Vec<String> = facts
-            .iter()
-            .filter_map(|fact| match fact {
-                Fact::Need(fact) if !fact.need.specifiers.is_empty() => fact.need.asked,
-                _ => None,
-            })
-            .map(|place| self.as_asked(place))
-            .collect();
-        match bounds.len() {
-            1..=MAX_NAMED => fault.hint(format!("loosen {}", bounds.join(" or "))),
-            _ => fault,
-        }
+        fault
     }
 
     /// Where what is asked for has nothing in common, if that is in one place.
     fn clash(&self, facts: &[Fact]) -> Option<String> {
         // Versions of one package may need different things: any one of them is enough.
-        let mut alternatives: BTreeMap<(PackageId, PackageId, Option<usize>), Choices> =
-            BTreeMap::new();
+        let mut alternatives: BTreeMap<(PackageId, Bounding), Choices> = BTreeMap::new();
         for fact in facts {
-            if let Fact::Need(fact) = fact
-                && !fact.allowed.is_empty()
-            {
-                let target = self.base(fact.need.target);
-                let by = (target, self.base(fact.need.dependent), fact.need.asked);
-                let known = alternatives
-                    .entry(by)
-                    .or_insert_with(|| fact.allowed.clone());
-                *known = known.union(&fact.allowed);
+            let (target, by, allowed) = match fact {
+                Fact::Need(fact) => {
+                    let by = Bounding::Need(self.base(fact.need.dependent), fact.need.asked);
+                    (self.base(fact.need.target), by, fact.allowed.clone())
+                }
+                Fact::Out {
+                    package,
+                    versions,
+                    why: Why::Constraint(place),
+                } => {
+                    let all = Choices::any(self.solver.packages.get(*package).len());
+                    let inside = all.intersection(&versions.complement());
+                    (self.base(*package), Bounding::Constraint(*place), inside)
+                }
+                Fact::Out { .. } => continue,
+            };
+            if !allowed.is_empty() {
+                let known = alternatives.entry((target, by));
+                let known = known.or_insert_with(|| allowed.clone());
+                *known = known.union(&allowed);
             }
         }
         let mut common: BTreeMap<PackageId, (usize, Choices)> = BTreeMap::new();
-        for ((target, ..), allowed) in alternatives {
+        for ((target, _), allowed) in alternatives {
             let (count, known) = common.entry(target).or_insert_with(|| (0, allowed.clone()));
             *count += 1;
             *known = known.intersection(&allowed);
@@ -301,23 +382,33 @@ impl Words<'_> {
         } else {
             String::new()
         };
+        let replaced = fact.need.by.map(|place| {
+            let by = &self.request.options.overrides[place];
+            format!(", which the override {} replaces", spelled(by))
+        });
+        let replaced = replaced.unwrap_or_default();
         if let Some(place) = fact.need.asked {
-            let origin = &self.request.requirements[place].origin.to_string();
-            let origin = if origin.is_empty() {
-                String::new()
-            } else {
-                format!(" ({origin})")
-            };
-            return format!("you ask for {}{origin}{end}", self.as_asked(place));
+            let asked = spelled(&self.request.requirements[place]);
+            return format!("you ask for {asked}{replaced}{end}");
         }
         let (who, plural) = self.subject(fact.need.dependent, &fact.versions);
         let verb = if plural { "need" } else { "needs" };
-        format!("{who} {verb} {}{end}", self.what(fact))
+        let what = if replaced.is_empty() {
+            self.what(fact)
+        } else {
+            // What it needs itself does not count.
+            self.label(self.base(target))
+        };
+        format!("{who} {verb} {what}{replaced}{end}")
     }
 
     fn out(&self, package: PackageId, versions: &Choices, why: &Why) -> String {
         let (who, plural) = self.subject(package, versions);
         match why {
+            Why::Constraint(place) => {
+                let constraint = spelled(&self.request.options.constraints[*place]);
+                format!("the constraint {constraint} shuts out {who}")
+            }
             Why::Python(bound) => {
                 let verb = if plural { "need" } else { "needs" };
                 let python = &self.request.target.python;
@@ -342,10 +433,48 @@ impl Words<'_> {
         format!("{}{}`", label.trim_end_matches('`'), fact.need.specifiers)
     }
 
-    /// A requirement as the user wrote it, without its marker.
-    fn as_asked(&self, place: usize) -> String {
-        let mut spec = self.request.requirements[place].spec.clone();
-        spec.marker = pep508_rs::MarkerTree::TRUE;
-        format!("`{spec}`")
+    /// A requirement as the user wrote it, or the override that stands for it.
+    fn as_asked(&self, fact: &NeedFact) -> String {
+        match (fact.need.by, fact.need.asked) {
+            (Some(place), _) => {
+                let by = bare(&self.request.options.overrides[place]);
+                format!("the override {by}")
+            }
+            (None, Some(place)) => bare(&self.request.requirements[place]),
+            (None, None) => self.what(fact),
+        }
+    }
+
+    fn constraint(&self, place: usize) -> String {
+        format!(
+            "the constraint {}",
+            bare(&self.request.options.constraints[place])
+        )
+    }
+}
+
+/// Who bounds a package.
+#[derive(Debug, PartialEq, Eq, PartialOrd, Ord)]
+enum Bounding {
+    /// Another package, or the user with the requirement at this place.
+    Need(PackageId, Option<usize>),
+    /// The constraint at this place.
+    Constraint(usize),
+}
+
+/// A requirement as the user wrote it, without its marker and its credentials.
+pub(super) fn bare(requirement: &Requirement) -> String {
+    let mut spec = requirement.spec.clone();
+    spec.marker = pep508_rs::MarkerTree::TRUE;
+    format!("`{}`", without_credentials(&spec.to_string()))
+}
+
+/// A requirement with the place where it was written.
+pub(super) fn spelled(requirement: &Requirement) -> String {
+    let place = requirement.origin.to_string();
+    if place.is_empty() {
+        bare(requirement)
+    } else {
+        format!("{} ({place})", bare(requirement))
     }
 }

@@ -29,6 +29,7 @@ fn lock_of(wheels: &[Wheel]) -> Lock {
             index: String::new(),
             requires_python: None,
             sdist: None,
+            metadata: None,
             dependencies: Vec::new(),
         };
         (filename.name().clone(), locked)
@@ -45,6 +46,7 @@ fn lock_of(wheels: &[Wheel]) -> Lock {
         },
         packages: wheels.iter().map(package).collect(),
         resolved: None,
+        exclude_newer: None,
     }
 }
 

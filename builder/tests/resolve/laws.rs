@@ -9,7 +9,7 @@ use proptest::prelude::*;
 use pyrun_builder::resolve::resolve;
 use pyrun_kit::scenario::{Release, Scenario};
 
-use crate::memory::{Memory, URL};
+use crate::memory::{self, Memory};
 
 const NAMES: [&str; 5] = ["a", "b", "c", "d", "e"];
 
@@ -77,7 +77,7 @@ impl Universe {
             root.reverse();
         }
         let text = format!("about = ''\nroot = {root:?}\n[expect]\n");
-        let request = Scenario::parse(&text).expect("a scenario").request(URL);
+        let request = memory::request(&Scenario::parse(&text).expect("a scenario"));
         let source = Memory::new(&self.releases(backwards));
         let source = if backwards { source.reversed() } else { source };
         let runtime = tokio::runtime::Builder::new_current_thread()

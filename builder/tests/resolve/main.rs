@@ -4,3 +4,4 @@ mod laws;
 mod memory;
 mod rounds;
 mod scenarios;
+mod tarpit;

@@ -1,66 +1,151 @@
-//! An index in memory.
+//! Indexes in memory.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use async_trait::async_trait;
 use pep508_rs::PackageName;
-use pyrun_builder::index::{Announced, File, FileKind, IndexError, Metadata, Project, Source};
-use pyrun_core::Sha256;
-use pyrun_kit::scenario::Release;
+use pyrun_builder::index::{
+    Announced, File, FileKind, IndexError, Metadata, Project, ProjectStatus, Source, Standing,
+};
+use pyrun_core::{Fault, LockedWheel, Request, Sha256};
+use pyrun_kit::scenario::{Release, Releases, Scenario, World};
 
-/// The address that it pretends to have.
+/// The address that the main index pretends to have.
 pub const URL: &str = "https://index.test/simple";
+/// Where all files pretend to lie.
+const FILES: &str = "https://files.test";
 
 /// Pages and metadata, made from releases.
 #[derive(Debug, Default)]
 pub struct Memory {
-    pages: BTreeMap<PackageName, Arc<Project>>,
+    /// In the order in which they are asked.
+    indexes: Vec<(String, BTreeMap<PackageName, Arc<Project>>)>,
+    links: BTreeMap<PackageName, Vec<File>>,
+    addresses: BTreeMap<String, Arc<Project>>,
+    pins: BTreeMap<PackageName, String>,
     metadata: BTreeMap<String, Result<Arc<Metadata>, String>>,
+    builds: bool,
+}
+
+/// The request of a scenario to indexes in memory.
+pub fn request(scenario: &Scenario) -> Request {
+    let links = (!scenario.links.is_empty()).then_some("/links");
+    scenario.request(&World {
+        index: &|name| name.map_or(URL.to_owned(), |name| format!("https://{name}.test/simple")),
+        files: FILES,
+        links,
+        digest: &|file| Sha256::of(file),
+    })
 }
 
 impl Memory {
     /// An index of these releases, by package and version.
-    pub fn new(packages: &BTreeMap<String, BTreeMap<String, Release>>) -> Self {
+    pub fn new(packages: &Releases) -> Self {
         let mut memory = Self::default();
-        for (name, releases) in packages {
-            let name: PackageName = name.parse().expect("a package name");
-            let mut files = Vec::new();
-            for (version, release) in releases {
-                let metadata = metadata(&name, version, release);
-                for tags in &release.wheels {
-                    let stem = name.as_dist_info_name();
-                    let filename = format!("{stem}-{version}-{tags}.whl");
-                    files.push(file(filename.clone(), FileKind::Wheel, version, release));
-                    let known = match &release.broken {
-                        Some(problem) => Err(problem.clone()),
-                        None => Ok(Arc::clone(&metadata)),
-                    };
-                    memory.metadata.insert(filename, known);
-                }
-                if release.sdist {
-                    let filename = format!("{name}-{version}.tar.gz");
-                    files.push(file(filename, FileKind::Sdist, version, release));
-                }
-            }
-            let index = URL.to_owned();
-            let page = Project {
-                name: name.clone(),
-                index,
-                files,
-            };
-            memory.pages.insert(name, Arc::new(page));
-        }
+        memory.add_index(URL, packages);
         memory
     }
 
-    /// The same index with the files of each page in the opposite order.
+    /// All that a scenario has.
+    #[allow(dead_code, reason = "the bench shares this file and has no use for it")]
+    pub fn of(scenario: &Scenario) -> Self {
+        let mut memory = Self::default();
+        for (name, packages) in &scenario.indexes {
+            memory.add_index(&format!("https://{name}.test/simple"), packages);
+        }
+        memory.add_index(URL, &scenario.packages);
+        for (name, releases) in &scenario.links {
+            let files = memory.files(name, releases);
+            memory.links.insert(package(name), files);
+        }
+        for (name, releases) in &scenario.addresses {
+            for file in memory.files(name, releases) {
+                let page = project(name, "", vec![file.clone()], 1);
+                memory.addresses.insert(file.url, Arc::new(page));
+            }
+        }
+        for (name, status) in &scenario.status {
+            for (_, pages) in &mut memory.indexes {
+                if let Some(page) = pages.get_mut(&package(name)) {
+                    Arc::make_mut(page).status = Some(read_status(status));
+                }
+            }
+        }
+        memory.pins = request(scenario).options.index_of;
+        memory.builds = scenario.builds;
+        memory
+    }
+
+    fn add_index(&mut self, url: &str, packages: &Releases) {
+        let mut pages = BTreeMap::new();
+        for (name, releases) in packages {
+            let files = self.files(name, releases);
+            pages.insert(package(name), Arc::new(project(name, url, files, 0)));
+        }
+        self.indexes.push((url.to_owned(), pages));
+    }
+
+    fn files(&mut self, name: &str, releases: &BTreeMap<String, Release>) -> Vec<File> {
+        let name = package(name);
+        let mut files = Vec::new();
+        for (version, release) in releases {
+            let metadata = metadata(&name, version, release);
+            let stem = name.as_dist_info_name();
+            let wheels = release.wheels.iter();
+            let wheels =
+                wheels.map(|tags| (format!("{stem}-{version}-{tags}.whl"), FileKind::Wheel));
+            let sdist = release
+                .sdist
+                .then(|| (format!("{stem}-{version}.tar.gz"), FileKind::Sdist));
+            for (filename, kind) in wheels.chain(sdist) {
+                files.push(file(filename.clone(), kind, version, release));
+                let known = match &release.broken {
+                    Some(problem) => Err(problem.clone()),
+                    None => Ok(Arc::clone(&metadata)),
+                };
+                self.metadata.insert(format!("{FILES}/{filename}"), known);
+            }
+        }
+        files
+    }
+
+    /// The same indexes with the files of each page in the opposite order.
     #[allow(dead_code, reason = "the bench shares this file and has no use for it")]
     pub fn reversed(mut self) -> Self {
-        for page in self.pages.values_mut() {
-            Arc::make_mut(page).files.reverse();
+        for (_, pages) in &mut self.indexes {
+            for page in pages.values_mut() {
+                Arc::make_mut(page).files.reverse();
+            }
         }
         self
+    }
+}
+
+fn package(name: &str) -> PackageName {
+    name.parse().expect("a package name")
+}
+
+fn project(name: &str, index: &str, files: Vec<File>, linked: usize) -> Project {
+    Project {
+        name: package(name),
+        index: index.to_owned(),
+        files,
+        linked,
+        status: None,
+    }
+}
+
+fn read_status(text: &str) -> ProjectStatus {
+    let (standing, reason) = text.split_once(": ").unwrap_or((text, ""));
+    ProjectStatus {
+        standing: match standing {
+            "archived" => Standing::Archived,
+            "deprecated" => Standing::Deprecated,
+            "quarantined" => Standing::Quarantined,
+            other => panic!("`{other}` is no status"),
+        },
+        reason: reason.to_owned(),
     }
 }
 
@@ -68,7 +153,7 @@ fn file(filename: String, kind: FileKind, version: &str, release: &Release) -> F
     File {
         kind,
         version: version.parse().expect("a version"),
-        url: format!("https://files.test/{filename}"),
+        url: format!("{FILES}/{filename}"),
         sha256: release.digest.then(|| Sha256::of(&filename)),
         size: Some(1000),
         requires_python: release
@@ -89,7 +174,10 @@ fn metadata(name: &PackageName, version: &str, release: &Release) -> Arc<Metadat
         name: name.clone(),
         version: version.parse().expect("a version"),
         requires_dist: requires
-            .map(|text| text.parse().expect("a requirement"))
+            .map(|text| {
+                let text = text.replace("{files}", FILES);
+                text.parse().expect("a requirement")
+            })
             .collect(),
         requires_python: python.map(|text| text.parse().expect("specifiers")),
         provides_extra: release
@@ -103,15 +191,57 @@ fn metadata(name: &PackageName, version: &str, release: &Release) -> Arc<Metadat
 #[async_trait]
 impl Source for Memory {
     async fn project(&self, name: &PackageName) -> Result<Option<Arc<Project>>, IndexError> {
-        Ok(self.pages.get(name).cloned())
+        let pin = self.pins.get(name);
+        let mut asked = self.indexes.iter();
+        let page = match pin {
+            Some(pin) => asked
+                .find(|(url, _)| url == pin)
+                .and_then(|(_, pages)| pages.get(name)),
+            None => asked.find_map(|(_, pages)| pages.get(name)),
+        };
+        let Some(links) = self.links.get(name).filter(|_| pin.is_none()) else {
+            return Ok(page.cloned());
+        };
+        let mut page = page.map_or_else(
+            || project(name.as_ref(), "", Vec::new(), 0),
+            |page| Project::clone(page),
+        );
+        page.linked = links.len();
+        page.files.extend(links.iter().cloned());
+        Ok(Some(Arc::new(page)))
+    }
+
+    async fn address(&self, _: &PackageName, url: &str) -> Result<Arc<Project>, IndexError> {
+        let file = url.split('#').next().unwrap_or_default();
+        let page = self.addresses.get(file);
+        page.cloned().ok_or_else(|| IndexError::Status {
+            url: file.to_owned(),
+            status: 404,
+        })
     }
 
     async fn metadata(&self, _: &Project, file: &File) -> Result<Arc<Metadata>, IndexError> {
-        self.metadata[&file.filename]
+        self.metadata[&file.url]
             .clone()
             .map_err(|problem| IndexError::Broken {
                 url: file.url.clone(),
                 problem,
             })
+    }
+
+    fn builds(&self) -> bool {
+        self.builds
+    }
+
+    async fn build(&self, project: &Project, file: &File) -> Result<LockedWheel, Box<Fault>> {
+        let stem = project.name.as_dist_info_name();
+        let filename = format!("{stem}-{}-py3-none-any.whl", file.version);
+        Ok(LockedWheel {
+            sha256: Sha256::of(format!("built {filename}")),
+            filename: filename.parse().expect("a wheel's name"),
+            url: String::new(),
+            size: None,
+            upload_time: None,
+        })
     }
 }

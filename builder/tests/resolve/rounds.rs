@@ -12,7 +12,7 @@ use pyrun_builder::index::{File, IndexError, Metadata, Project, Source};
 use pyrun_builder::resolve::resolve;
 use pyrun_kit::scenario::Scenario;
 
-use crate::memory::{Memory, URL};
+use crate::memory::{self, Memory};
 
 /// An index that answers everything that was asked in a round at the round's end.
 struct Slow {
@@ -70,10 +70,10 @@ impl Source for Slow {
 fn rounds(text: &str) -> (usize, Vec<String>) {
     let scenario = Scenario::parse(text).expect("a scenario");
     let source = Slow {
-        inner: Memory::new(&scenario.packages),
+        inner: Memory::of(&scenario),
         state: Mutex::default(),
     };
-    let request = scenario.request(URL);
+    let request = memory::request(&scenario);
     let mut resolving = pin!(resolve(&request, &source, None, &|_| {}));
     let mut context = Context::from_waker(Waker::noop());
     while resolving.as_mut().poll(&mut context).is_pending() {

@@ -10,12 +10,12 @@ use pyrun_builder::resolve::resolve;
 use pyrun_core::{Event, Fault, Lock, LockedPackage, LockedWheel, Request, Sha256};
 use pyrun_kit::scenario::{Scenario, show};
 
-use crate::memory::{Memory, URL};
+use crate::memory::{self, Memory, URL};
 
 #[test]
 fn scenarios_come_out_as_their_files_say() {
     let files = Scenario::files().expect("tests/scenarios is there");
-    assert!(files.len() >= 70, "{} scenarios", files.len());
+    assert!(files.len() >= 170, "{} scenarios", files.len());
     let problems: Vec<String> = files.iter().filter_map(|path| check(path).err()).collect();
     assert!(
         problems.is_empty(),
@@ -75,6 +75,22 @@ fn compare(scenario: &Scenario, lock: &Lock, warnings: &[String]) -> Option<Stri
     {
         return Some(format!("does not take {missing} but {wheels:?}"));
     }
+    for (name, index) in &expect.from {
+        let found = &lock.packages[&name.parse().expect("a name")].index;
+        let expected = match index.as_str() {
+            "main" => URL.to_owned(),
+            "none" => String::new(),
+            other => format!("https://{other}.test/simple"),
+        };
+        if *found != expected {
+            return Some(format!("takes {name} from `{found}`"));
+        }
+    }
+    let built = lock.packages.iter().filter(|(_, one)| one.sdist.is_some());
+    let built: Vec<String> = built.map(|(name, _)| name.to_string()).collect();
+    if built != expect.built {
+        return Some(format!("builds {built:?}"));
+    }
     for (name, expected) in &expect.edges {
         let package = &lock.packages[&name.parse().expect("a name")];
         let edges: Vec<String> = package
@@ -90,7 +106,7 @@ fn compare(scenario: &Scenario, lock: &Lock, warnings: &[String]) -> Option<Stri
 }
 
 fn run(scenario: &Scenario) -> (Result<Lock, Fault>, Vec<String>) {
-    let request = scenario.request(URL);
+    let request = memory::request(scenario);
     let preferences = older_lock(&request, &scenario.preferences);
     let warnings = Mutex::new(Vec::new());
     let events = |event| {
@@ -101,7 +117,7 @@ fn run(scenario: &Scenario) -> (Result<Lock, Fault>, Vec<String>) {
                 .push(message);
         }
     };
-    let source = Memory::new(&scenario.packages);
+    let source = Memory::of(scenario);
     let runtime = tokio::runtime::Builder::new_current_thread()
         .build()
         .expect("a runtime");
@@ -134,6 +150,7 @@ fn older_lock(request: &Request, versions: &BTreeMap<String, String>) -> Lock {
             index: String::new(),
             requires_python: None,
             sdist: None,
+            metadata: None,
             dependencies: Vec::new(),
         };
         (name.parse().expect("a name"), package)
@@ -142,6 +159,7 @@ fn older_lock(request: &Request, versions: &BTreeMap<String, String>) -> Lock {
         target: request.target.clone(),
         packages: versions.iter().map(package).collect(),
         resolved: None,
+        exclude_newer: None,
     }
 }
 

@@ -50,6 +50,8 @@ pub struct Lock {
     pub packages: BTreeMap<PackageName, LockedPackage>,
     /// When it was resolved, as an RFC 3339 time; `None` when another tool made it.
     pub resolved: Option<String>,
+    /// The RFC 3339 time that bounded the resolution: files uploaded at or after it did not exist.
+    pub exclude_newer: Option<String>,
 }
 
 /// One package of a lock.
@@ -68,6 +70,9 @@ pub struct LockedPackage {
     pub requires_python: Option<String>,
     /// The locked packages that it needs, sorted.
     pub dependencies: Vec<PackageName>,
+    /// The digest of what its wheel said of itself when it was locked; `None` when nobody noted it.
+    /// What the wheel itself says must be the same.
+    pub metadata: Option<Sha256>,
 }
 
 /// One file of a lock.
@@ -137,6 +142,7 @@ mod tests {
             requires_python: Some(">=3.8".to_owned()),
             sdist: None,
             dependencies: Vec::new(),
+            metadata: Some(Sha256::of("metadata")),
         };
         (filename.name().clone(), package)
     }
@@ -146,6 +152,7 @@ mod tests {
             target: target(),
             packages: [package("b", "2.0", "b"), package("a", "1.0", "a")].into(),
             resolved: Some("2026-01-01T00:00:00Z".to_owned()),
+            exclude_newer: Some("2025-12-25T00:00:00Z".to_owned()),
         }
     }
 
@@ -167,12 +174,14 @@ mod tests {
         let base = lock();
         let mut other = base.clone();
         other.resolved = None;
+        other.exclude_newer = None;
         other.target.python = "3.12.9".parse().expect("a version");
         for package in other.packages.values_mut() {
             package.wheel.url = "http://mirror/x.whl".to_owned();
             package.wheel.size = None;
             package.index = String::new();
             package.requires_python = None;
+            package.metadata = None;
         }
         assert_eq!(base.hash(), other.hash());
         other

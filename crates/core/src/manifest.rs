@@ -48,6 +48,7 @@ impl Manifest {
                 index: String::new(),
                 requires_python: None,
                 sdist: None,
+                metadata: None,
                 dependencies: segment.depends.clone(),
             };
             (segment.package.clone(), package)
@@ -56,6 +57,7 @@ impl Manifest {
             target: Target::from_family(&self.target)?,
             packages: packages.collect(),
             resolved: None,
+            exclude_newer: None,
         };
         (self.format == crate::FORMAT && lock.hash() == self.lock).then_some(lock)
     }

@@ -11,6 +11,7 @@ use reqwest::StatusCode;
 use url::{Position, Url};
 
 use super::{Client, blocking, parse_url};
+use crate::index::address::Credentials;
 use crate::index::directory::MAX_METADATA;
 use crate::index::download::{self, DownloadError, Downloaded, Expected};
 use crate::index::http::{Ask, broken};
@@ -32,18 +33,19 @@ impl Client {
                 "is no wheel: only running it could tell its metadata",
             ));
         }
-        // What one index says of a wheel is no evidence for what another has.
-        let known_as = file
-            .sha256
-            .map(|sha256| Sha256::of(format!("{} {sha256}", project.index)));
+        let known_as = file.sha256.map(|sha256| known_as(&project.index, &sha256));
         if let Some(kept) = known_as.and_then(|name| self.cache.metadata(&name))
             && let Ok(metadata) = check(&kept, project, file, &url)
         {
             return Ok(metadata);
         }
-        let bytes = match self.sibling(project, file, &url).await? {
-            Some(bytes) => bytes,
-            None => self.metadata_inside(project, file, &url).await?,
+        let here = file.sha256.and_then(|sha256| self.kept_wheel(&sha256));
+        let bytes = match here {
+            Some(path) => inside(path, &url, project).await?,
+            None => match self.sibling(project, file, &url).await? {
+                Some(bytes) => bytes,
+                None => self.metadata_inside(project, file, &url).await?,
+            },
         };
         let metadata = check(&bytes, project, file, &url)?;
         if let Some(name) = &known_as {
@@ -151,8 +153,7 @@ impl Client {
                 self.cache.wheel(&sha256)
             }
         };
-        let (url, name) = (url.clone(), name.to_owned());
-        blocking(move || remote::read_file(&path, &url, &name)).await
+        inside(path, url, project).await
     }
 
     /// Downloads a wheel and keeps it, so that it need not be downloaded again for the bundle.
@@ -168,12 +169,18 @@ impl Client {
                 size: file.size,
                 sha256: file.sha256,
             };
-            self.keep_wheel(url, expected).await
+            self.keep_wheel(url, None, expected).await
         };
         self.wheels.get(file.url.clone(), fetch).await
     }
 
-    async fn keep_wheel(&self, url: &Url, expected: Expected) -> Result<Sha256, IndexError> {
+    /// Downloads a file into the cache. `key` are the credentials that its address came with.
+    pub(super) async fn keep_wheel(
+        &self,
+        url: &Url,
+        key: Option<Credentials>,
+        expected: Expected,
+    ) -> Result<Sha256, IndexError> {
         let folder = self.cache.wheels();
         let unwritable = |source: std::io::Error| IndexError::Unwritable {
             path: folder.clone(),
@@ -183,7 +190,8 @@ impl Client {
         let part = tempfile::NamedTempFile::new_in(&folder)
             .map_err(unwritable)?
             .into_temp_path();
-        let found = match self.download(url.as_str(), expected, &part, &|_| {}).await {
+        let arriving = download::download(&self.http, url, key, expected, &part, &|_| {});
+        let found = match arriving.await {
             Ok(found) => found,
             Err(DownloadError::Index(error)) => return Err(error),
             Err(DownloadError::Write { path, source }) => {
@@ -227,6 +235,18 @@ impl Client {
         let (url, key) = parse_url(url)?;
         download::download(&self.http, &url, key, expected, path, progress).await
     }
+}
+
+/// METADATA of a wheel that is on this machine.
+async fn inside(path: PathBuf, url: &Url, project: &Project) -> Result<Vec<u8>, IndexError> {
+    let (url, name) = (url.clone(), project.name.to_string());
+    blocking(move || remote::read_file(&path, &url, &name)).await
+}
+
+/// The name under which a wheel's metadata is kept. What one index says of a wheel is no evidence
+/// for what another has.
+pub(super) fn known_as(index: &str, wheel: &Sha256) -> Sha256 {
+    Sha256::of(format!("{index} {wheel}"))
 }
 
 /// Reads METADATA that must be the file's.

@@ -162,3 +162,43 @@ fn a_page_without_a_content_type_is_told_by_its_start() {
     let html = read_as(None, "<a href=foo-bar-1.tar.gz>").expect("a page");
     assert_eq!(html.files.len(), 1);
 }
+
+#[test]
+fn a_projects_status_is_read_in_both_formats() {
+    let of = |status: &str| {
+        let json = format!(r#"{{"meta": {{}}, "files": [], "project-status": {status}}}"#);
+        read_json(&json).status
+    };
+    let archived = ProjectStatus {
+        standing: Standing::Archived,
+        reason: "it is done".to_owned(),
+    };
+    assert_eq!(
+        of(r#"{"status": "archived", "reason": "it is done\u0007"}"#),
+        Some(archived.clone())
+    );
+    let quarantined = of(r#"{"status": "quarantined"}"#).expect("a status");
+    assert_eq!(quarantined.standing, Standing::Quarantined);
+    for active in [
+        r#"{"status": "active"}"#,
+        r#"{"status": "new"}"#,
+        "{}",
+        "null",
+        "7",
+    ] {
+        assert_eq!(of(active), None, "{active}");
+    }
+    let html = r#"<meta name="pypi:project-status" content="archived">
+        <meta name="pypi:project-status-reason" content="it is done">"#;
+    let page = read_as(Some("text/html"), html).expect("a page");
+    assert_eq!(page.status, Some(archived));
+}
+
+#[test]
+fn a_page_of_the_network_leads_to_no_file_of_this_machine() {
+    let page = html::scan("<a href='file:///a/foo_bar-1.0-py3-none-any.whl'>x</a>");
+    let base: Url = "https://index.test/".parse().expect("a url");
+    let name = "foo-bar".parse().expect("a name");
+    let found = |reach| files(&page.entries, &base, &name, reach).len();
+    assert_eq!((found(Reach::Network), found(Reach::Machine)), (0, 1));
+}

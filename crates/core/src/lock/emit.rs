@@ -50,6 +50,9 @@ impl Lock {
         if let Some(resolved) = &self.resolved {
             let _ = writeln!(text, "resolved = {}", quote(resolved));
         }
+        if let Some(limit) = &self.exclude_newer {
+            let _ = writeln!(text, "exclude-newer = {}", quote(limit));
+        }
         let _ = writeln!(text, "target = {}", target_table(&self.target));
         text
     }
@@ -89,6 +92,9 @@ fn emit_package(text: &mut String, package: &LockedPackage) {
     }
     fields.push(format!("hashes = {{ sha256 = \"{}\" }}", wheel.sha256));
     let _ = writeln!(text, "wheels = [{{ {} }}]", fields.join(", "));
+    if let Some(digest) = &package.metadata {
+        let _ = write!(text, "[packages.tool.pyrun]\nmetadata = \"{digest}\"\n");
+    }
 }
 
 /// The PEP 508 marker that says which environment the lock is for.

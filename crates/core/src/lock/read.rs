@@ -87,9 +87,12 @@ struct Tool {
 }
 
 #[derive(Deserialize)]
+#[serde(rename_all = "kebab-case")]
 struct Own {
     #[serde(default)]
     resolved: Option<String>,
+    #[serde(default)]
+    exclude_newer: Option<String>,
     target: toml::Value,
 }
 
@@ -105,6 +108,21 @@ struct Package {
     dependencies: Vec<toml::Table>,
     #[serde(default)]
     wheels: Vec<Wheel>,
+    #[serde(default)]
+    tool: PackageTool,
+}
+
+#[derive(Deserialize, Default)]
+struct PackageTool {
+    /// A later pyrun may keep anything here.
+    #[serde(default)]
+    pyrun: Option<toml::Value>,
+}
+
+impl PackageTool {
+    fn metadata(&self) -> Option<Sha256> {
+        self.pyrun.as_ref()?.get("metadata")?.as_str()?.parse().ok()
+    }
 }
 
 #[derive(Deserialize)]
@@ -141,11 +159,15 @@ impl Lock {
         let target = target.cloned().or(own_target).ok_or(LockError::NoTarget)?;
         check_made_for(&file, &target)?;
         let packages = packages(file.packages, &target)?;
-        let resolved = file.tool.pyrun.and_then(|own| own.resolved);
+        let (resolved, exclude_newer) = match file.tool.pyrun {
+            Some(own) => (own.resolved, own.exclude_newer),
+            None => (None, None),
+        };
         Ok(Self {
             target,
             packages,
             resolved,
+            exclude_newer,
         })
     }
 }
@@ -277,6 +299,7 @@ fn package(entry: Package, target: &Target, tags: &Tags) -> Result<LockedPackage
         requires_python: entry.requires_python,
         sdist: None,
         dependencies,
+        metadata: entry.tool.metadata(),
     })
 }
 

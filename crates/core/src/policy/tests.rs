@@ -29,6 +29,7 @@ fn lock(packages: &[(&str, &str, &[&str])]) -> Lock {
             index: "https://pypi.org/simple".to_owned(),
             requires_python: None,
             sdist: None,
+            metadata: None,
             dependencies: needs
                 .iter()
                 .map(|name| name.parse().expect("a name"))
@@ -40,6 +41,7 @@ fn lock(packages: &[(&str, &str, &[&str])]) -> Lock {
         target: target(),
         packages: packages.collect(),
         resolved: None,
+        exclude_newer: None,
     }
 }
 

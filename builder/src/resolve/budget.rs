@@ -1,0 +1,86 @@
+//! How much one search may ask for: real sets of requirements stay far below, and what is made to
+//! grow without end is ended.
+//!
+//! In: what was asked and what came. Out: the limit that is reached, if one is. Never: a clock.
+
+use super::error::Limit;
+use crate::index::{Metadata, Project};
+
+/// Pages: the largest applications need some two thousand packages.
+const MAX_PAGES: usize = 5_000;
+/// Versions whose metadata is read.
+const MAX_VERSIONS: usize = 50_000;
+/// Bytes of memory that all of it takes, roughly.
+const MAX_BYTES: usize = 1 << 30;
+
+/// What a search has asked for.
+#[derive(Debug, Default)]
+pub(super) struct Budget {
+    pages: usize,
+    versions: usize,
+    bytes: usize,
+    /// How many versions a try may still ask for, while there is one.
+    tries: Option<usize>,
+}
+
+impl Budget {
+    /// The limit that another page would break.
+    pub(super) fn page(&self) -> Result<(), Limit> {
+        if self.tries == Some(0) {
+            return Err(Limit::Try);
+        }
+        within(self.pages, MAX_PAGES, Limit::Pages)?;
+        within(self.bytes, MAX_BYTES, Limit::Bytes)
+    }
+
+    /// The limit that another version would break.
+    pub(super) fn version(&self) -> Result<(), Limit> {
+        if self.tries == Some(0) {
+            return Err(Limit::Try);
+        }
+        within(self.versions, MAX_VERSIONS, Limit::Versions)?;
+        within(self.bytes, MAX_BYTES, Limit::Bytes)
+    }
+
+    /// Counts a page that is asked for.
+    pub(super) fn asks_page(&mut self) {
+        self.pages += 1;
+        self.tries = self.tries.map(|left| left.saturating_sub(1));
+    }
+
+    /// Counts a version that is asked for.
+    pub(super) fn asks_version(&mut self) {
+        self.versions += 1;
+        self.tries = self.tries.map(|left| left.saturating_sub(1));
+    }
+
+    /// Counts a page that came.
+    pub(super) fn came(&mut self, project: &Project) {
+        let texts = |file: &crate::index::File| file.filename.len() + file.url.len();
+        let files = project.files.iter();
+        self.bytes += files
+            .map(|file| size_of::<crate::index::File>() + texts(file))
+            .sum::<usize>();
+    }
+
+    /// Counts metadata that came.
+    pub(super) fn told(&mut self, metadata: &Metadata) {
+        // A parsed requirement holds its specifiers and extras on the heap.
+        let one = size_of::<pep508_rs::Requirement>() + 200;
+        self.bytes += metadata.requires_dist.len() * one;
+    }
+
+    /// Whether only so many more questions may be asked.
+    pub(super) fn is_try(&self) -> bool {
+        self.tries.is_some()
+    }
+
+    /// From now on only so many more questions; `None` ends it.
+    pub(super) fn set_tries(&mut self, tries: Option<usize>) {
+        self.tries = tries;
+    }
+}
+
+fn within(count: usize, most: usize, limit: Limit) -> Result<(), Limit> {
+    if count < most { Ok(()) } else { Err(limit) }
+}
