@@ -22,6 +22,9 @@ pub(super) enum Cause {
     /// No byte within the limit.
     #[error("nothing came for {0:?}")]
     Silence(Duration),
+    /// Bytes come, and no answer begins with them.
+    #[error("no answer began within {0:?}")]
+    NoHead(Duration),
     /// Bytes come too slowly to wait for.
     #[error("fewer than {0} bytes came in a second")]
     Slow(u64),
@@ -40,6 +43,24 @@ pub(super) enum Cause {
     /// The answer ended early, or was cut.
     #[error("the connection broke before the answer was complete")]
     Broken,
+    /// A file is another one than it was when its first part came.
+    #[error("the file was changed while it came")]
+    Changed,
+    /// A download that broke too often.
+    #[error(
+        "{last}; it was tried {tries} times, and {received} of {} bytes came",
+        size.map_or_else(|| "an unknown number of".to_owned(), |size| size.to_string())
+    )]
+    GivenUp {
+        /// Why the last try failed.
+        last: Box<Cause>,
+        /// How many tries there were.
+        tries: u32,
+        /// The most bytes that any of them reached.
+        received: u64,
+        /// How many there should be.
+        size: Option<u64>,
+    },
     /// Anything else, as its innermost source says.
     #[error("{0}")]
     Other(String),
@@ -106,7 +127,9 @@ impl Cause {
                 | Self::NoRoots
                 | Self::Tls(_)
                 | Self::Redirects(_)
+                | Self::NoHead(_)
                 | Self::Slow(_)
+                | Self::GivenUp { .. }
         )
     }
 }

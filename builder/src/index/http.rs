@@ -11,7 +11,7 @@ use bytes::{Bytes, BytesMut};
 use reqwest::header::{self, HeaderMap, HeaderValue};
 use reqwest::{Response, StatusCode};
 use tokio::sync::{Semaphore, SemaphorePermit};
-use tokio::time::Instant;
+use tokio::time::{Instant, timeout};
 use url::Url;
 
 use crate::index::IndexError;
@@ -23,7 +23,9 @@ use crate::index::cause::{Cause, RedirectError};
 pub struct Limits {
     /// For a connection to stand.
     pub connect: Duration,
-    /// Between two reads.
+    /// For an answer to begin: from the request to the end of its headers, with all redirects.
+    pub begin: Duration,
+    /// Between two pieces of an answer.
     pub read: Duration,
     /// Bytes in a second that an answer must reach on average, once [`Self::grace`] is over.
     pub slowest: u64,
@@ -31,6 +33,8 @@ pub struct Limits {
     pub grace: Duration,
     /// How often a request is sent, at most.
     pub tries: u32,
+    /// How often one download may break in all, however far it came between two breaks.
+    pub breaks: u32,
     /// The wait before the second try; it doubles with each one.
     pub backoff: Duration,
     /// The longest `Retry-After` that is waited for.
@@ -43,10 +47,12 @@ impl Default for Limits {
     fn default() -> Self {
         Self {
             connect: Duration::from_secs(10),
+            begin: Duration::from_mins(1),
             read: Duration::from_secs(30),
             slowest: 1024,
             grace: Duration::from_secs(30),
             tries: 4,
+            breaks: 60,
             backoff: Duration::from_millis(150),
             patience: Duration::from_secs(20),
             concurrent: 50,
@@ -192,9 +198,11 @@ impl Stream<'_> {
     /// The next bytes; `None` at the end.
     pub(super) async fn chunk(&mut self, url: &Url) -> Result<Option<Bytes>, Failure> {
         let failure = |cause| failure(url, cause);
-        let chunk = match self.response.chunk().await {
-            Ok(chunk) => chunk,
-            Err(error) => return Err(failure(cause(&error, self.limits))),
+        // The client's own limit starts anew with each byte, whether or not it is of the body.
+        let chunk = match timeout(self.limits.read, self.response.chunk()).await {
+            Ok(Ok(chunk)) => chunk,
+            Ok(Err(error)) => return Err(failure(cause(&error, self.limits))),
+            Err(_) => return Err(failure(Cause::Silence(self.limits.read))),
         };
         self.received += chunk.as_ref().map_or(0, |chunk| chunk.len() as u64);
         let time = self.started.elapsed();
@@ -271,10 +279,11 @@ impl Http {
             request = request.basic_auth(&key.user, key.password.as_ref());
         }
         let started = Instant::now();
-        let response = request
-            .send()
-            .await
-            .map_err(|error| failure(ask.url, cause(&error, &self.limits)))?;
+        let response = match timeout(self.limits.begin, request.send()).await {
+            Ok(Ok(response)) => response,
+            Ok(Err(error)) => return Err(failure(ask.url, cause(&error, &self.limits))),
+            Err(_) => return Err(failure(ask.url, Cause::NoHead(self.limits.begin))),
+        };
         refuse_passing_status(&response, ask.url)?;
         Ok(Stream {
             response,
@@ -297,14 +306,9 @@ fn build(limits: &Limits) -> Result<reqwest::Client, Cause> {
     // Whoever was first has chosen the same: there is one provider in the program.
     let _ = rustls::crypto::ring::default_provider().install_default();
     let policy = reqwest::redirect::Policy::custom(|attempt| {
-        let weaker = attempt.url().scheme() != "https";
-        let from_https = attempt.previous().last().map(Url::scheme) == Some("https");
-        if attempt.previous().len() > MAX_REDIRECTS {
-            attempt.error(RedirectError::TooMany(MAX_REDIRECTS))
-        } else if weaker && from_https {
-            attempt.error(RedirectError::Downgrade)
-        } else {
-            attempt.follow()
+        match may_redirect(attempt.previous(), attempt.url()) {
+            Ok(()) => attempt.follow(),
+            Err(error) => attempt.error(error),
         }
     });
     reqwest::Client::builder()
@@ -319,6 +323,19 @@ fn build(limits: &Limits) -> Result<reqwest::Client, Cause> {
         .http2_max_frame_size(64 << 10)
         .build()
         .map_err(|error| cause(&error, limits))
+}
+
+/// Whether a redirect is followed, after those that led here. Once an answer came over https, all
+/// that follows must.
+fn may_redirect(previous: &[Url], next: &Url) -> Result<(), RedirectError> {
+    let is_https = |url: &Url| url.scheme() == "https";
+    if previous.len() > MAX_REDIRECTS {
+        Err(RedirectError::TooMany(MAX_REDIRECTS))
+    } else if previous.iter().any(is_https) && !is_https(next) {
+        Err(RedirectError::Downgrade)
+    } else {
+        Ok(())
+    }
 }
 
 async fn read(stream: &mut Stream<'_>, url: &Url, limit: u64) -> Result<Bytes, Failure> {
@@ -393,5 +410,35 @@ fn unreachable(url: &Url, cause: Cause) -> IndexError {
     IndexError::Unreachable {
         url: url.to_string(),
         source: Box::new(cause),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_redirect_from_https_to_http_is_not_followed() {
+        let url = |text: &str| text.parse::<Url>().expect("an address");
+        let (safe, plain) = (url("https://a.example/x"), url("http://a.example/x"));
+        let follow = |previous: &[&Url], next: &Url| {
+            let previous: Vec<Url> = previous.iter().map(|url| (*url).clone()).collect();
+            may_redirect(&previous, next)
+        };
+        assert_eq!(follow(&[&safe], &plain), Err(RedirectError::Downgrade));
+        assert_eq!(
+            follow(&[&safe, &safe], &plain),
+            Err(RedirectError::Downgrade)
+        );
+        assert_eq!(
+            follow(&[&safe], &url("ftp://a.example/x")),
+            Err(RedirectError::Downgrade)
+        );
+        assert_eq!(follow(&[&safe], &url("https://b.example/y")), Ok(()));
+        assert_eq!(follow(&[&plain], &safe), Ok(()));
+        assert_eq!(
+            follow(&[&safe; MAX_REDIRECTS + 1], &safe),
+            Err(RedirectError::TooMany(MAX_REDIRECTS))
+        );
     }
 }

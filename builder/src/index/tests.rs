@@ -1,6 +1,7 @@
 //! The client against an index that fails on demand: one test for each way to fail.
 
 mod cached;
+mod hostile;
 mod metadata;
 mod pages;
 mod pypi;

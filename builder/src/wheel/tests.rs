@@ -45,9 +45,12 @@ fn code_of(flaw: Flaw) -> Code {
         | F::UncPath
         | F::BackslashPath
         | F::EmptyName
-        | F::NulInName => Code::WHEEL_UNSAFE_PATH,
+        | F::NulInName
+        | F::EscapeInName => Code::WHEEL_UNSAFE_PATH,
         F::Symlink | F::Device => Code::WHEEL_LINK,
-        F::DuplicateName | F::CaseCollision | F::FileAsFolder => Code::WHEEL_DUPLICATE,
+        F::DuplicateName | F::CaseCollision | F::AccentCollision | F::FileAsFolder => {
+            Code::WHEEL_DUPLICATE
+        }
         F::LocalName | F::LocalSize | F::LocalCompressedSize | F::LocalCrc | F::LocalMethod => {
             Code::WHEEL_MISMATCH
         }
@@ -91,6 +94,8 @@ fn every_flaw_is_a_fault_of_its_own() {
                 let text = error.to_string();
                 let fault = Fault::from(error);
                 assert!(!fault.hints.is_empty(), "{flaw:?}");
+                let said = format!("{}{:?}", fault.message, fault.causes);
+                assert!(!said.contains(char::is_control), "{flaw:?}: {said:?}");
                 if fault.code != code_of(flaw) {
                     wrong.push(format!("{flaw:?} is {}: {text}", fault.code));
                 }
