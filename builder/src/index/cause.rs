@@ -22,9 +22,6 @@ pub(super) enum Cause {
     /// No byte within the limit.
     #[error("nothing came for {0:?}")]
     Silence(Duration),
-    /// Bytes come, and no answer begins with them.
-    #[error("no answer began within {0:?}")]
-    NoHead(Duration),
     /// Bytes come too slowly to wait for.
     #[error("fewer than {0} bytes came in a second")]
     Slow(u64),
@@ -127,7 +124,6 @@ impl Cause {
                 | Self::NoRoots
                 | Self::Tls(_)
                 | Self::Redirects(_)
-                | Self::NoHead(_)
                 | Self::Slow(_)
                 | Self::GivenUp { .. }
         )

@@ -11,7 +11,7 @@ use bytes::{Bytes, BytesMut};
 use reqwest::header::{self, HeaderMap, HeaderValue};
 use reqwest::{Response, StatusCode};
 use tokio::sync::{Semaphore, SemaphorePermit};
-use tokio::time::{Instant, timeout};
+use tokio::time::Instant;
 use url::Url;
 
 use crate::index::IndexError;
@@ -23,9 +23,8 @@ use crate::index::cause::{Cause, RedirectError};
 pub struct Limits {
     /// For a connection to stand.
     pub connect: Duration,
-    /// For an answer to begin: from the request to the end of its headers, with all redirects.
-    pub begin: Duration,
-    /// Between two pieces of an answer.
+    /// From a request to the end of the headers of its answer, with all redirects; then between
+    /// two pieces of the answer.
     pub read: Duration,
     /// Bytes in a second that an answer must reach on average, once [`Self::grace`] is over.
     pub slowest: u64,
@@ -47,7 +46,6 @@ impl Default for Limits {
     fn default() -> Self {
         Self {
             connect: Duration::from_secs(10),
-            begin: Duration::from_mins(1),
             read: Duration::from_secs(30),
             slowest: 1024,
             grace: Duration::from_secs(30),
@@ -198,11 +196,9 @@ impl Stream<'_> {
     /// The next bytes; `None` at the end.
     pub(super) async fn chunk(&mut self, url: &Url) -> Result<Option<Bytes>, Failure> {
         let failure = |cause| failure(url, cause);
-        // The client's own limit starts anew with each byte, whether or not it is of the body.
-        let chunk = match timeout(self.limits.read, self.response.chunk()).await {
-            Ok(Ok(chunk)) => chunk,
-            Ok(Err(error)) => return Err(failure(cause(&error, self.limits))),
-            Err(_) => return Err(failure(Cause::Silence(self.limits.read))),
+        let chunk = match self.response.chunk().await {
+            Ok(chunk) => chunk,
+            Err(error) => return Err(failure(cause(&error, self.limits))),
         };
         self.received += chunk.as_ref().map_or(0, |chunk| chunk.len() as u64);
         let time = self.started.elapsed();
@@ -279,11 +275,10 @@ impl Http {
             request = request.basic_auth(&key.user, key.password.as_ref());
         }
         let started = Instant::now();
-        let response = match timeout(self.limits.begin, request.send()).await {
-            Ok(Ok(response)) => response,
-            Ok(Err(error)) => return Err(failure(ask.url, cause(&error, &self.limits))),
-            Err(_) => return Err(failure(ask.url, Cause::NoHead(self.limits.begin))),
-        };
+        let response = request
+            .send()
+            .await
+            .map_err(|error| failure(ask.url, cause(&error, &self.limits)))?;
         refuse_passing_status(&response, ask.url)?;
         Ok(Stream {
             response,

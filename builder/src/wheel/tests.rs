@@ -193,6 +193,20 @@ fn the_limit_on_unpacked_bytes_holds() {
 }
 
 #[test]
+fn documents_of_fifty_megabytes_are_refused() {
+    let mut state = 1u32;
+    let mut noise = String::with_capacity(51 << 20);
+    while noise.len() < 50 << 20 {
+        state = state.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
+        noise += &format!("{state}\n X-{state}:");
+    }
+    let wheel = rich().header("X-Noise", noise).build();
+    let fault = Fault::from(check_built(&wheel).expect_err("too large"));
+    assert_eq!(fault.code, Code::WHEEL_BOMB);
+    assert!(fault.message.contains("its METADATA has 5"), "{fault:?}");
+}
+
+#[test]
 fn no_file_is_no_panic() {
     let filename = "a-1-py3-none-any.whl".parse().expect("a wheel's name");
     let missing = check(
