@@ -15,6 +15,7 @@ use futures::stream::{self, StreamExt as _, TryStreamExt as _};
 use pyrun_core::{Code, Event, Events, Fault, Lock, LockedPackage, Phase, Sha256};
 use pyrun_store::{Body, Store, StoreError, catalog};
 use tempfile::TempPath;
+use tokio::sync::Semaphore;
 
 use crate::index::{
     Client, DownloadError, Downloaded, Expected, Hashing, IndexError, MAX_FILE, open_anew,
@@ -24,6 +25,9 @@ pub(crate) use metadata::check_metadata;
 
 /// How many wheels come at once.
 const PARALLEL: usize = 16;
+/// How many are checked at once: each check works on all cores by itself, and holds tens of
+/// megabytes for each.
+const CHECKS: usize = 2;
 /// How many bytes pass between two events.
 const EVENT_EVERY: u64 = 512 << 10;
 
@@ -145,6 +149,7 @@ where
         verify: Arc::new(verify),
         scratch,
         progress: &progress,
+        checks: &Semaphore::new(CHECKS),
     };
     let wheels: Vec<_> = missing
         .into_iter()
@@ -187,6 +192,7 @@ struct Fetcher<'a, V> {
     verify: Arc<V>,
     scratch: &'a Path,
     progress: &'a Progress<'a>,
+    checks: &'a Semaphore,
 }
 
 impl<V: Send + Sync + 'static> Fetcher<'_, V> {
@@ -274,6 +280,8 @@ impl<V: Send + Sync + 'static> Fetcher<'_, V> {
             fault: Box::new(fault),
         };
         let (verify, owned) = (Arc::clone(&self.verify), package.clone());
+        let permit = self.checks.acquire().await;
+        let _permit = permit.expect("the semaphore is never closed");
         let check = move || (verify(&part, &owned), part);
         match tokio::task::spawn_blocking(check).await {
             Ok((Ok(()), part)) => Ok(part),

@@ -13,6 +13,7 @@ mod docs;
 mod full_disk;
 mod interrupt;
 mod locks;
+mod memory;
 mod output;
 mod pypi;
 #[cfg(feature = "aws")]

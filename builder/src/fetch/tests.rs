@@ -12,6 +12,8 @@ use super::*;
 use crate::index::Source as _;
 use crate::index::testing::{World, large_wheel, locked, only, project, target, wheel};
 
+mod resume;
+
 /// Twice of what makes a broken attempt count as progress.
 const LARGE: usize = 2 << 20;
 

@@ -40,6 +40,24 @@ pub(super) enum Cause {
     /// The answer ended early, or was cut.
     #[error("the connection broke before the answer was complete")]
     Broken,
+    /// A file is another one than it was when its first part came.
+    #[error("the file was changed while it came")]
+    Changed,
+    /// A download that broke too often.
+    #[error(
+        "{last}; it was tried {tries} times, and {received} of {} bytes came",
+        size.map_or_else(|| "an unknown number of".to_owned(), |size| size.to_string())
+    )]
+    GivenUp {
+        /// Why the last try failed.
+        last: Box<Cause>,
+        /// How many tries there were.
+        tries: u32,
+        /// The most bytes that any of them reached.
+        received: u64,
+        /// How many there should be.
+        size: Option<u64>,
+    },
     /// Anything else, as its innermost source says.
     #[error("{0}")]
     Other(String),
@@ -107,6 +125,7 @@ impl Cause {
                 | Self::Tls(_)
                 | Self::Redirects(_)
                 | Self::Slow(_)
+                | Self::GivenUp { .. }
         )
     }
 }

@@ -1,16 +1,16 @@
 //! One file to the disk: hashed while it is written, resumed where it broke off.
 //!
 //! In: an address, and what the file should be. Out: what it is: size and sha256. Never: writes
-//! more than was promised, or than the limit; compares the digest, which is the caller's to do
-//! before anything else touches the file.
+//! more than was promised, or than the limit; joins parts of two files, unless a known digest will
+//! tell; compares the digest, which is the caller's to do before anything else touches the file.
 
-use std::io::{self, Write as _};
+use std::io::{self, Seek as _, Write as _};
 use std::path::{Path, PathBuf};
 
 use bytes::Bytes;
 use pyrun_core::Sha256;
 use reqwest::StatusCode;
-use reqwest::header::ACCEPT_ENCODING;
+use reqwest::header::{ACCEPT_ENCODING, ETAG, HeaderMap, IF_RANGE};
 use sha2::Digest as _;
 use tokio::sync::mpsc;
 use tokio::task::JoinHandle;
@@ -71,14 +71,17 @@ pub(super) async fn download(
         http,
         url,
         key,
-        size: expected.size,
+        expected,
         received: 0,
+        furthest: 0,
+        tag: None,
         sink: Sink::new(path),
         progress,
     };
     let mut tries = Tries::new(&http.limits);
+    let mut breaks = 0;
     loop {
-        let before = download.received;
+        let before = download.furthest;
         match download.attempt().await {
             Ok(()) => return download.sink.finish().await,
             Err(Stop::Sink) => {
@@ -89,10 +92,16 @@ pub(super) async fn download(
             }
             Err(Stop::Final(error)) => return Err(error),
             Err(Stop::Failed(failure)) => {
-                if download.received - before >= PROGRESS {
+                breaks += 1;
+                if breaks >= http.limits.breaks {
+                    return Err(download.given_up(failure.error, breaks).into());
+                }
+                if download.furthest - before >= PROGRESS {
                     tries = Tries::new(&http.limits);
                 }
-                tries.next(failure, url).await?;
+                if let Err(error) = tries.next(failure, url).await {
+                    return Err(download.given_up(error, breaks).into());
+                }
             }
         }
     }
@@ -117,8 +126,13 @@ struct Download<'a> {
     http: &'a Http,
     url: &'a Url,
     key: Option<Credentials>,
-    size: Option<u64>,
+    expected: Expected,
+    /// Bytes that are in the sink.
     received: u64,
+    /// The most that ever were.
+    furthest: u64,
+    /// What names the version of the file that they are of.
+    tag: Option<String>,
     sink: Sink,
     progress: &'a (dyn Fn(u64) + Send + Sync),
 }
@@ -126,32 +140,41 @@ struct Download<'a> {
 impl Download<'_> {
     /// Asks for what is missing and takes what comes.
     async fn attempt(&mut self) -> Result<(), Stop> {
+        if self.tag.is_none() && self.expected.sha256.is_none() {
+            // Nothing would tell whether the rest is of the same file.
+            self.start_anew().await?;
+        }
         let mut ask = Ask::new(self.url).header(ACCEPT_ENCODING, "identity");
         ask.key.clone_from(&self.key);
         if self.received > 0 {
             ask = ask.range(ByteRange::From(self.received));
+            if let Some(tag) = &self.tag {
+                ask = ask.header(IF_RANGE, tag);
+            }
         }
-        let mut stream = self.http.open(&ask).await?;
-        let mut skip = self.already_here(&stream)?;
-        while let Some(mut chunk) = stream.chunk(self.url).await? {
-            let skipped = skip.min(chunk.len() as u64);
-            skip -= skipped;
-            // No chunk is larger than memory, so the number of its bytes fits.
-            chunk = chunk.slice(usize::try_from(skipped).unwrap_or(usize::MAX)..);
+        let http = self.http;
+        let mut stream = http.open(&ask).await?;
+        self.place(&stream).await?;
+        while let Some(chunk) = stream.chunk(self.url).await? {
             self.take(chunk).await?;
         }
-        match self.size {
+        match self.expected.size {
             Some(size) if self.received < size => Err(failure(self.url, Cause::Broken).into()),
             _ => Ok(()),
         }
     }
 
-    /// How many bytes of the answer are here already: all that came before, when the server starts
-    /// from the beginning again.
-    fn already_here(&self, stream: &Stream<'_>) -> Result<u64, Stop> {
+    /// Sees that the answer goes on where the sink ends: it starts anew when the server does, and
+    /// when the file has changed meanwhile.
+    async fn place(&mut self, stream: &Stream<'_>) -> Result<(), Stop> {
         let response = &stream.response;
-        let (skip, total) = match response.status() {
-            StatusCode::OK => (self.received, response.content_length()),
+        let tag = strong_tag(response.headers());
+        let total = match response.status() {
+            StatusCode::OK => {
+                self.start_anew().await?;
+                self.tag = tag;
+                response.content_length()
+            }
             StatusCode::PARTIAL_CONTENT if self.received > 0 => {
                 let (start, _, total) = content_range(self.url, response.headers())
                     .map_err(|error| Stop::Final(error.into()))?;
@@ -159,45 +182,101 @@ impl Download<'_> {
                     let error = broken(self.url, "answers with another range than asked for");
                     return Err(Stop::Final(error.into()));
                 }
-                (0, Some(total))
+                // Where no digest will tell, the server must say that it is the same file.
+                let is_told = self.expected.sha256.is_none() || tag.is_some() && self.tag.is_some();
+                if is_told && self.tag != tag {
+                    self.tag = None;
+                    self.start_anew().await?;
+                    return Err(failure(self.url, Cause::Changed).into());
+                }
+                Some(total)
+            }
+            StatusCode::RANGE_NOT_SATISFIABLE if self.received > 0 => {
+                self.start_anew().await?;
+                return Err(failure(self.url, Cause::Changed).into());
             }
             status => return Err(Stop::Final(status_error(self.url, status).into())),
         };
-        match (self.size, total) {
+        match (self.expected.size, total) {
             (Some(expected), Some(found)) if expected != found => {
                 Err(Stop::Final(DownloadError::Size { expected, found }))
             }
             (None, Some(found)) if found > MAX_FILE => Err(self.too_large(found)),
-            _ => Ok(skip),
+            _ => Ok(()),
         }
     }
 
+    async fn start_anew(&mut self) -> Result<(), Stop> {
+        if self.received > 0 {
+            let again = self.sink.pieces.send(Piece::Anew).await;
+            again.map_err(|_| Stop::Sink)?;
+            self.received = 0;
+        }
+        Ok(())
+    }
+
     async fn take(&mut self, chunk: Bytes) -> Result<(), Stop> {
-        let more = chunk.len() as u64;
-        let received = self.received + more;
-        if received > self.size.unwrap_or(MAX_FILE) {
+        let received = self.received + chunk.len() as u64;
+        if received > self.expected.size.unwrap_or(MAX_FILE) {
             return Err(self.too_large(received));
         }
-        if more > 0 {
-            self.sink.write(chunk).await.map_err(|_| Stop::Sink)?;
-            self.received = received;
-            (self.progress)(more);
+        let piece = self.sink.pieces.send(Piece::More(chunk)).await;
+        piece.map_err(|_| Stop::Sink)?;
+        self.received = received;
+        if received > self.furthest {
+            (self.progress)(received - self.furthest);
+            self.furthest = received;
         }
         Ok(())
     }
 
     fn too_large(&self, found: u64) -> Stop {
-        Stop::Final(match self.size {
+        Stop::Final(match self.expected.size {
             Some(expected) => DownloadError::Size { expected, found },
             None => broken(self.url, format!("is larger than {MAX_FILE} bytes")).into(),
         })
     }
+
+    /// The error of the last try, with how far all of them came.
+    fn given_up(&self, error: IndexError, tries: u32) -> IndexError {
+        match error {
+            IndexError::Unreachable { url, source } => IndexError::Unreachable {
+                url,
+                source: match source.downcast::<Cause>() {
+                    Ok(last) if last.passes() => Box::new(Cause::GivenUp {
+                        last,
+                        tries,
+                        received: self.furthest,
+                        size: self.expected.size,
+                    }),
+                    Ok(last) => last,
+                    Err(other) => other,
+                },
+            },
+            other => other,
+        }
+    }
+}
+
+/// What names one version of a file, byte for byte (RFC 9110, section 8.8.3).
+fn strong_tag(headers: &HeaderMap) -> Option<String> {
+    let tag = headers.get(ETAG)?.to_str().ok()?.trim();
+    let strong = tag.len() > 2 && tag.starts_with('"') && tag.ends_with('"');
+    strong.then(|| tag.to_owned())
+}
+
+/// What the sink is told.
+enum Piece {
+    /// What follows.
+    More(Bytes),
+    /// All that came is void: the file begins again.
+    Anew,
 }
 
 /// A file that a thread of its own writes and hashes, so that neither holds up the network.
 struct Sink {
     path: PathBuf,
-    pieces: mpsc::Sender<Bytes>,
+    pieces: mpsc::Sender<Piece>,
     writer: JoinHandle<io::Result<Downloaded>>,
 }
 
@@ -212,12 +291,20 @@ pub(crate) fn open_anew(path: &Path) -> io::Result<fs_err::File> {
 
 impl Sink {
     fn new(path: &Path) -> Self {
-        let (pieces, mut incoming) = mpsc::channel::<Bytes>(WAITING);
+        let (pieces, mut incoming) = mpsc::channel::<Piece>(WAITING);
         let target = path.to_owned();
         let writer = tokio::task::spawn_blocking(move || {
             let mut hashing = Hashing::new(open_anew(&target)?);
             while let Some(piece) = incoming.blocking_recv() {
-                hashing.write_all(&piece)?;
+                match piece {
+                    Piece::More(bytes) => hashing.write_all(&bytes)?,
+                    Piece::Anew => {
+                        let mut file = hashing.inner;
+                        file.set_len(0)?;
+                        file.rewind()?;
+                        hashing = Hashing::new(file);
+                    }
+                }
             }
             Ok(hashing.finish())
         });
@@ -226,11 +313,6 @@ impl Sink {
             pieces,
             writer,
         }
-    }
-
-    /// Hands a piece to the writer; an error says that it has ended.
-    async fn write(&self, piece: Bytes) -> Result<(), mpsc::error::SendError<Bytes>> {
-        self.pieces.send(piece).await
     }
 
     async fn finish(self) -> Result<Downloaded, DownloadError> {

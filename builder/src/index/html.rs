@@ -1,11 +1,15 @@
 //! The anchors of an HTML index page (PEP 503, 592, 629, 658, 714).
 //!
-//! In: text that may be any HTML. Out: one entry for each anchor with an address. Never: fails;
-//! what is not understood is passed over, in time linear in the text's length.
+//! In: text that may be any HTML. Out: one entry for each anchor with an address, up to one more
+//! than a page may list. Never: fails; what is not understood is passed over, in time linear in the
+//! text's length, and in memory that does not grow with it.
 
 use std::borrow::Cow;
 
-use crate::index::page::{Entry, Hashes, Sibling, Text, Yanked};
+use crate::index::page::{Entry, Hashes, MAX_FILES, Sibling, Text, Yanked};
+
+/// Attributes of one tag that are looked at.
+const MAX_ATTRIBUTES: usize = 32;
 
 /// What a page holds.
 #[derive(Debug, Default)]
@@ -25,7 +29,9 @@ pub(super) struct HtmlPage {
 pub(super) fn scan(text: &str) -> HtmlPage {
     let mut page = HtmlPage::default();
     let mut rest = text;
-    while let Some(at) = rest.find('<') {
+    while page.entries.len() <= MAX_FILES
+        && let Some(at) = rest.find('<')
+    {
         rest = &rest[at + 1..];
         if let Some(comment) = rest.strip_prefix("!--") {
             rest = comment.find("-->").map_or("", |end| &comment[end + 3..]);
@@ -113,7 +119,9 @@ fn tag(text: &str) -> (Tag<'_>, &str) {
             return (tag, rest);
         }
         let (attribute, after) = attribute(rest);
-        tag.attributes.extend(attribute);
+        if tag.attributes.len() < MAX_ATTRIBUTES {
+            tag.attributes.extend(attribute);
+        }
         rest = after;
     }
 }

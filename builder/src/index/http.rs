@@ -23,7 +23,8 @@ use crate::index::cause::{Cause, RedirectError};
 pub struct Limits {
     /// For a connection to stand.
     pub connect: Duration,
-    /// Between two reads.
+    /// From a request to the end of the headers of its answer, with all redirects; then between
+    /// two pieces of the answer.
     pub read: Duration,
     /// Bytes in a second that an answer must reach on average, once [`Self::grace`] is over.
     pub slowest: u64,
@@ -31,6 +32,8 @@ pub struct Limits {
     pub grace: Duration,
     /// How often a request is sent, at most.
     pub tries: u32,
+    /// How often one download may break in all, however far it came between two breaks.
+    pub breaks: u32,
     /// The wait before the second try; it doubles with each one.
     pub backoff: Duration,
     /// The longest `Retry-After` that is waited for.
@@ -47,6 +50,7 @@ impl Default for Limits {
             slowest: 1024,
             grace: Duration::from_secs(30),
             tries: 4,
+            breaks: 60,
             backoff: Duration::from_millis(150),
             patience: Duration::from_secs(20),
             concurrent: 50,
@@ -297,14 +301,9 @@ fn build(limits: &Limits) -> Result<reqwest::Client, Cause> {
     // Whoever was first has chosen the same: there is one provider in the program.
     let _ = rustls::crypto::ring::default_provider().install_default();
     let policy = reqwest::redirect::Policy::custom(|attempt| {
-        let weaker = attempt.url().scheme() != "https";
-        let from_https = attempt.previous().last().map(Url::scheme) == Some("https");
-        if attempt.previous().len() > MAX_REDIRECTS {
-            attempt.error(RedirectError::TooMany(MAX_REDIRECTS))
-        } else if weaker && from_https {
-            attempt.error(RedirectError::Downgrade)
-        } else {
-            attempt.follow()
+        match may_redirect(attempt.previous(), attempt.url()) {
+            Ok(()) => attempt.follow(),
+            Err(error) => attempt.error(error),
         }
     });
     reqwest::Client::builder()
@@ -319,6 +318,19 @@ fn build(limits: &Limits) -> Result<reqwest::Client, Cause> {
         .http2_max_frame_size(64 << 10)
         .build()
         .map_err(|error| cause(&error, limits))
+}
+
+/// Whether a redirect is followed, after those that led here. Once an answer came over https, all
+/// that follows must.
+fn may_redirect(previous: &[Url], next: &Url) -> Result<(), RedirectError> {
+    let is_https = |url: &Url| url.scheme() == "https";
+    if previous.len() > MAX_REDIRECTS {
+        Err(RedirectError::TooMany(MAX_REDIRECTS))
+    } else if previous.iter().any(is_https) && !is_https(next) {
+        Err(RedirectError::Downgrade)
+    } else {
+        Ok(())
+    }
 }
 
 async fn read(stream: &mut Stream<'_>, url: &Url, limit: u64) -> Result<Bytes, Failure> {
@@ -393,5 +405,35 @@ fn unreachable(url: &Url, cause: Cause) -> IndexError {
     IndexError::Unreachable {
         url: url.to_string(),
         source: Box::new(cause),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_redirect_from_https_to_http_is_not_followed() {
+        let url = |text: &str| text.parse::<Url>().expect("an address");
+        let (safe, plain) = (url("https://a.example/x"), url("http://a.example/x"));
+        let follow = |previous: &[&Url], next: &Url| {
+            let previous: Vec<Url> = previous.iter().map(|url| (*url).clone()).collect();
+            may_redirect(&previous, next)
+        };
+        assert_eq!(follow(&[&safe], &plain), Err(RedirectError::Downgrade));
+        assert_eq!(
+            follow(&[&safe, &safe], &plain),
+            Err(RedirectError::Downgrade)
+        );
+        assert_eq!(
+            follow(&[&safe], &url("ftp://a.example/x")),
+            Err(RedirectError::Downgrade)
+        );
+        assert_eq!(follow(&[&safe], &url("https://b.example/y")), Ok(()));
+        assert_eq!(follow(&[&plain], &safe), Ok(()));
+        assert_eq!(
+            follow(&[&safe; MAX_REDIRECTS + 1], &safe),
+            Err(RedirectError::TooMany(MAX_REDIRECTS))
+        );
     }
 }

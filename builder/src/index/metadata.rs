@@ -7,6 +7,7 @@ use std::borrow::Cow;
 
 use pep440_rs::Version;
 use pep508_rs::{ExtraName, PackageName};
+use pyrun_core::pep508::marker_weight;
 
 use crate::index::{Metadata, lenient};
 
@@ -23,19 +24,22 @@ pub enum MetadataError {
     #[error("has METADATA of version {0}; this pyrun reads 1 and 2")]
     Version(String),
     /// More requirements than a package can mean.
-    #[error("has more than {0} requirements")]
+    #[error("has more than {0} requirements or extras")]
     TooMany(usize),
+    /// Markers that would take a computer minutes.
+    #[error("has requirements whose markers are too tangled")]
+    Tangled,
 }
 
 const MAX_REQUIREMENTS: usize = 10_000;
+/// The sum of all markers' weights: half a second of work.
+const MAX_WEIGHT: u64 = 4 << 20;
 
 /// Reads the headers of a METADATA file.
 pub fn parse_metadata(bytes: &[u8]) -> Result<Metadata, MetadataError> {
     let headers = String::from_utf8_lossy(head(bytes));
     let mut fields = Fields::default();
-    for (key, value) in unfold(&headers) {
-        fields.take(key, &value)?;
-    }
+    unfold(&headers, |key, value| fields.take(key, value))?;
     Ok(Metadata {
         name: fields.name.ok_or(MetadataError::Missing("Name"))?,
         version: fields.version.ok_or(MetadataError::Missing("Version"))?,
@@ -57,21 +61,28 @@ pub(super) fn head(bytes: &[u8]) -> &[u8] {
     bytes
 }
 
-/// Keys and values; a line that starts with white space goes on with the one before it.
-fn unfold(headers: &str) -> Vec<(&str, Cow<'_, str>)> {
-    let mut fields: Vec<(&str, Cow<'_, str>)> = Vec::new();
+/// Gives keys and values, one after the other; a line that starts with white space goes on with the
+/// one before it.
+fn unfold(
+    headers: &str,
+    mut take: impl FnMut(&str, &str) -> Result<(), MetadataError>,
+) -> Result<(), MetadataError> {
+    let mut field: Option<(&str, Cow<'_, str>)> = None;
     for line in headers.lines() {
         if line.starts_with([' ', '\t']) {
-            if let Some((_, value)) = fields.last_mut() {
+            if let Some((_, value)) = &mut field {
                 let value = value.to_mut();
                 value.push(' ');
                 value.push_str(line.trim());
             }
         } else if let Some((key, value)) = line.split_once(':') {
-            fields.push((key.trim_end(), Cow::Borrowed(value.trim())));
+            let next = (key.trim_end(), Cow::Borrowed(value.trim()));
+            if let Some((key, value)) = field.replace(next) {
+                take(key, &value)?;
+            }
         }
     }
-    fields
+    field.map_or(Ok(()), |(key, value)| take(key, &value))
 }
 
 #[derive(Default)]
@@ -81,6 +92,7 @@ struct Fields {
     requires_dist: Vec<pep508_rs::Requirement>,
     requires_python: Option<pep440_rs::VersionSpecifiers>,
     provides_extra: Vec<ExtraName>,
+    weight: u64,
 }
 
 impl Fields {
@@ -92,9 +104,16 @@ impl Fields {
             if self.requires_dist.len() == MAX_REQUIREMENTS {
                 return Err(MetadataError::TooMany(MAX_REQUIREMENTS));
             }
+            self.weight = self.weight.saturating_add(marker_weight(value));
+            if self.weight > MAX_WEIGHT {
+                return Err(MetadataError::Tangled);
+            }
             let requirement = lenient::requirement(value).ok_or_else(wrong)?;
             self.requires_dist.push(requirement);
         } else if is("Provides-Extra") {
+            if self.provides_extra.len() == MAX_REQUIREMENTS {
+                return Err(MetadataError::TooMany(MAX_REQUIREMENTS));
+            }
             // An extra that no requirement can name does no harm.
             self.provides_extra.extend(value.parse::<ExtraName>().ok());
         } else if is("Name") && self.name.is_none() {

@@ -17,10 +17,15 @@ use crate::index::{
 };
 
 mod either;
+mod files;
 
 /// What is asked for, best first.
 pub(super) const ACCEPT: &str = "application/vnd.pypi.simple.v1+json, \
     application/vnd.pypi.simple.v1+html;q=0.2, text/html;q=0.01";
+
+/// The most files that a page may list. Each takes a hundred times the memory of the shortest text
+/// that lists one; the longest pages of `PyPI` have some 30 000.
+pub(super) const MAX_FILES: usize = 250_000;
 
 /// Where a page came from.
 pub(super) struct PageOrigin<'a> {
@@ -43,6 +48,8 @@ pub(super) enum PageError {
     ApiVersion(String),
     #[error("answers with content of type `{0}`, which is no index page")]
     ContentType(String),
+    #[error("lists more than {MAX_FILES} files")]
+    TooManyFiles,
 }
 
 /// A file as a page describes it.
@@ -102,7 +109,7 @@ struct Page<'a> {
     /// Any value: an index that gets it wrong has a page all the same.
     #[serde(default, rename = "project-status")]
     status: serde_json::Value,
-    #[serde(borrow)]
+    #[serde(borrow, deserialize_with = "files::bounded")]
     files: Vec<Entry<'a>>,
 }
 
@@ -164,6 +171,9 @@ fn html_page(body: &[u8], origin: &PageOrigin<'_>) -> Result<Project, PageError>
     if let Some(version) = &page.api_version {
         check_version(version)?;
     }
+    if page.entries.len() > MAX_FILES {
+        return Err(PageError::TooManyFiles);
+    }
     let base = page.base.and_then(|text| origin.base.join(&text).ok());
     let base = base.as_ref().unwrap_or(origin.base);
     let status = status(page.status.as_deref(), page.status_reason.as_deref());
@@ -174,7 +184,11 @@ fn html_page(body: &[u8], origin: &PageOrigin<'_>) -> Result<Project, PageError>
 fn check_version(version: &str) -> Result<(), PageError> {
     match version.split('.').next() {
         Some("1") => Ok(()),
-        _ => Err(PageError::ApiVersion(version.chars().take(20).collect())),
+        _ => {
+            let printable = |c: &char| !c.is_control();
+            let shown = version.chars().filter(printable).take(20).collect();
+            Err(PageError::ApiVersion(shown))
+        }
     }
 }
 

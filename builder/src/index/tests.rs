@@ -3,6 +3,7 @@
 mod cached;
 mod direct;
 mod links;
+mod hostile;
 mod metadata;
 mod pages;
 mod pypi;

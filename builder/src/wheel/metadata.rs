@@ -62,7 +62,7 @@ pub(super) fn check(
     documents: &Documents,
     filename: &WheelFilename,
 ) -> Result<Vec<PackageName>, WheelProblem> {
-    let metadata = headers(&documents.metadata);
+    let metadata = headers(&documents.metadata, &["name", "version", "requires-dist"]);
     let wrong = |document, problem: String| WheelProblem::Document { document, problem };
     let name = single(&metadata, "METADATA", "name")?;
     if !is_name(name, filename.name()) {
@@ -74,7 +74,7 @@ pub(super) fn check(
         let version = shown(version.as_bytes());
         return Err(wrong("METADATA", format!("names the version `{version}`")));
     }
-    let wheel = headers(&documents.wheel);
+    let wheel = headers(&documents.wheel, &["wheel-version"]);
     let format = single(&wheel, "WHEEL", "wheel-version")?;
     // A higher minor version is compatible, another major one is not.
     if format.split('.').next() != Some("1") {
@@ -85,36 +85,39 @@ pub(super) fn check(
     Ok(requires(&metadata))
 }
 
-/// The headers of an email-like document, with lower-case names, up to the first empty line. Only
-/// ASCII headers are of interest, so bytes that are not UTF-8 do no harm.
-fn headers(bytes: &[u8]) -> Vec<(String, String)> {
-    let mut headers: Vec<(String, String)> = Vec::new();
+/// The wanted headers of an email-like document, with lower-case names, up to the first empty line.
+/// Only ASCII headers are of interest, so bytes that are not UTF-8 do no harm.
+fn headers(bytes: &[u8], wanted: &[&'static str]) -> Vec<(&'static str, String)> {
+    let mut headers: Vec<(&'static str, String)> = Vec::new();
+    let mut is_wanted = false;
     for line in String::from_utf8_lossy(bytes).lines() {
         if line.is_empty() {
             break;
         }
         if line.starts_with([' ', '\t']) {
-            if let Some((_, value)) = headers.last_mut() {
+            if let Some((_, value)) = headers.last_mut().filter(|_| is_wanted) {
                 value.push(' ');
                 value.push_str(line.trim());
             }
         } else if let Some((name, value)) = line.split_once(':') {
             let name = name.trim().trim_start_matches('\u{feff}');
-            headers.push((name.to_ascii_lowercase(), value.trim().to_owned()));
+            let known = wanted.iter().find(|known| known.eq_ignore_ascii_case(name));
+            is_wanted = known.is_some();
+            headers.extend(known.map(|known| (*known, value.trim().to_owned())));
         }
     }
     headers
 }
 
-fn values<'a>(headers: &'a [(String, String)], name: &str) -> impl Iterator<Item = &'a str> {
+fn values<'a>(headers: &'a [(&'static str, String)], name: &str) -> impl Iterator<Item = &'a str> {
     headers
         .iter()
-        .filter(move |(header, _)| header == name)
+        .filter(move |(header, _)| *header == name)
         .map(|(_, value)| value.as_str())
 }
 
 fn single<'a>(
-    headers: &'a [(String, String)],
+    headers: &'a [(&'static str, String)],
     document: &'static str,
     name: &str,
 ) -> Result<&'a str, WheelProblem> {
@@ -133,7 +136,7 @@ fn single<'a>(
 }
 
 /// The names alone: what follows them may be of an older syntax, and is the resolver's to judge.
-fn requires(headers: &[(String, String)]) -> Vec<PackageName> {
+fn requires(headers: &[(&'static str, String)]) -> Vec<PackageName> {
     let names: BTreeSet<PackageName> = values(headers, "requires-dist")
         .filter_map(|requirement| {
             let end = requirement
@@ -168,7 +171,7 @@ mod tests {
     #[test]
     fn names_are_taken_from_requirements_of_every_age() {
         let text = b"Requires-Dist: B.x[e]>=1; python_version < '3'\nRequires-Dist: a (>=1)\nRequires-Dist: ???\nRequires-Dist: c@https://x\n\nRequires-Dist: body\n";
-        let names: Vec<String> = requires(&headers(text))
+        let names: Vec<String> = requires(&headers(text, &["requires-dist"]))
             .iter()
             .map(ToString::to_string)
             .collect();

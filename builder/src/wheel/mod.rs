@@ -53,9 +53,10 @@ impl Default for Limits {
     }
 }
 
-/// METADATA, WHEEL and RECORD are read into memory: bytes of each, at most. A RECORD of 100 000
-/// members takes some 15 MB.
-const MAX_DOCUMENT: u64 = 64 << 20;
+/// METADATA, WHEEL and RECORD are read into memory: bytes of each, at most. The index is believed
+/// no larger METADATA either; a RECORD of 100 000 members takes some 15 MB.
+const MAX_DOCUMENT: u64 = 10 << 20;
+const MAX_RECORD: u64 = 64 << 20;
 
 /// What a wheel installs.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -154,7 +155,9 @@ fn examine(
     verify::bound(&archive, limits.unpacked)?;
     let layout = metadata::find_layout(archive.entries(), filename)?;
     let requires = metadata::check(&read_documents(&archive, &layout)?, filename)?;
-    let listed = record::parse(&read_document(&archive, &layout, "RECORD")?)?;
+    let record = read_document(&archive, &layout, "RECORD")?;
+    let listed = record::parse(&record, archive.entries().len())?;
+    drop(record);
     let members = record::assign(archive.entries(), &listed, &layout)?;
     let digests = verify::digests(archive.source(), &members, trust)?;
     let (mut files, mut imports) = (Vec::new(), imports::Imports::default());
@@ -218,7 +221,12 @@ fn read_document(
     let path = format!("{}/{name}", layout.dist_info);
     let entry = archive.entries().iter().find(|entry| entry.name == path);
     let entry = entry.ok_or(WheelProblem::Missing(name))?;
-    if entry.size > MAX_DOCUMENT {
+    let limit = if name == "RECORD" {
+        MAX_RECORD
+    } else {
+        MAX_DOCUMENT
+    };
+    if entry.size > limit {
         return Err(WheelProblem::LargeDocument {
             name,
             size: entry.size,

@@ -2,6 +2,8 @@
 
 use std::collections::BTreeMap;
 
+use unicode_normalization::UnicodeNormalization as _;
+
 use super::WheelProblem;
 use crate::zip::{Entry, shown};
 
@@ -77,12 +79,23 @@ fn check_kind(entry: &Entry) -> Result<(), WheelProblem> {
     })
 }
 
-/// Checks that no two paths are one file where letter case does not count, and that no file is the
-/// folder of another.
+/// A path as a file system sees it that minds neither letter case nor how an accent is composed, as
+/// macOS has them by default. Upper case first: `ſ` and `s` have the same one, and `K` (Kelvin) has
+/// the same lower case as `k`.
+fn folded(path: &str) -> String {
+    if path.is_ascii() {
+        return path.to_ascii_lowercase();
+    }
+    let plain: String = path.nfd().collect();
+    plain.to_uppercase().to_lowercase().nfd().collect()
+}
+
+/// Checks that no two paths are one file where neither letter case nor the composition of accents
+/// counts, and that no file is the folder of another.
 pub(super) fn check_distinct<'a>(paths: impl Iterator<Item = &'a str>) -> Result<(), WheelProblem> {
     let mut seen: BTreeMap<String, &str> = BTreeMap::new();
     for path in paths {
-        let folded = path.to_lowercase();
+        let folded = folded(path);
         let folded = folded.strip_suffix('/').unwrap_or(&folded).to_owned();
         if let Some(first) = seen.insert(folded, path) {
             return Err(WheelProblem::Duplicate {
@@ -112,4 +125,27 @@ pub(super) fn check_distinct<'a>(paths: impl Iterator<Item = &'a str>) -> Result
         }
     }
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_one_file_on_macos_is_one_file() {
+        for (first, second) in [
+            ("a/Case.py", "a/case.py"),
+            ("a/caf\u{e9}.py", "a/cafe\u{301}.py"),
+            ("a/\u{c9}.py", "a/e\u{301}.py"),
+            ("a/\u{212a}.py", "a/k.py"),
+            ("a/\u{17f}.py", "a/S.py"),
+            ("a/\u{3c2}.py", "a/\u{3c3}.py"),
+            ("A/x", "a"),
+        ] {
+            let both = check_distinct([first, second].into_iter());
+            assert!(both.is_err(), "{first} {second}");
+        }
+        let others = ["a/caf\u{e9}.py", "a/cafe.py", "a/e\u{301}", "b"];
+        assert!(check_distinct(others.into_iter()).is_ok());
+    }
 }

@@ -39,8 +39,11 @@ fn wrong(problem: impl Into<String>) -> WheelProblem {
     WheelProblem::Record(problem.into())
 }
 
-/// Reads a RECORD.
-pub(super) fn parse(bytes: &[u8]) -> Result<BTreeMap<String, Row>, WheelProblem> {
+/// RECORD's own signatures, which it may list before they are made.
+const SIGNATURES: usize = 2;
+
+/// Reads a RECORD of an archive that has so many members.
+pub(super) fn parse(bytes: &[u8], members: usize) -> Result<BTreeMap<String, Row>, WheelProblem> {
     let text = std::str::from_utf8(bytes).map_err(|_| wrong("is not UTF-8"))?;
     let mut rows = BTreeMap::new();
     for (index, line) in text.lines().enumerate() {
@@ -49,6 +52,9 @@ pub(super) fn parse(bytes: &[u8]) -> Result<BTreeMap<String, Row>, WheelProblem>
         }
         let (path, row) = parse_line(line)
             .ok_or_else(|| wrong(format!("can't be understood in line {}", index + 1)))?;
+        if rows.len() > members + SIGNATURES {
+            return Err(wrong("lists more files than there are"));
+        }
         let earlier = rows.insert(path.clone(), row.clone());
         if earlier.is_some_and(|earlier| earlier != row) {
             let path = shown(path.as_bytes());
@@ -180,7 +186,7 @@ mod tests {
     fn lines_are_read_as_csv_has_them() {
         let digest = "47DEQpj8HBSa-_TImW-5JCeuQeRkm5NMpJWZG3hSuFU";
         let text = format!("\"a,\"\"b\"\".py\",sha256={digest},0\r\nc,,\n\n");
-        let rows = parse(text.as_bytes()).expect("a record");
+        let rows = parse(text.as_bytes(), 2).expect("a record");
         assert_eq!(
             rows["a,\"b\".py"],
             Row {
@@ -203,8 +209,14 @@ mod tests {
             "a,,1x",
             "a,,1\na,,2",
         ] {
-            assert!(parse(text.as_bytes()).is_err(), "{text}");
+            assert!(parse(text.as_bytes(), 9).is_err(), "{text}");
         }
-        assert!(parse(b"\xff,,").is_err());
+        assert!(parse(b"\xff,,", 9).is_err());
+    }
+    #[test]
+    fn a_list_that_is_longer_than_the_archive_is_not_kept() {
+        let text: String = (0..100).map(|number| format!("{number},,\n")).collect();
+        assert!(parse(text.as_bytes(), 98).is_ok());
+        assert!(parse(text.as_bytes(), 90).is_err());
     }
 }

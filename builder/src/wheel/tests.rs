@@ -45,9 +45,12 @@ fn code_of(flaw: Flaw) -> Code {
         | F::UncPath
         | F::BackslashPath
         | F::EmptyName
-        | F::NulInName => Code::WHEEL_UNSAFE_PATH,
+        | F::NulInName
+        | F::EscapeInName => Code::WHEEL_UNSAFE_PATH,
         F::Symlink | F::Device => Code::WHEEL_LINK,
-        F::DuplicateName | F::CaseCollision | F::FileAsFolder => Code::WHEEL_DUPLICATE,
+        F::DuplicateName | F::CaseCollision | F::AccentCollision | F::FileAsFolder => {
+            Code::WHEEL_DUPLICATE
+        }
         F::LocalName | F::LocalSize | F::LocalCompressedSize | F::LocalCrc | F::LocalMethod => {
             Code::WHEEL_MISMATCH
         }
@@ -91,6 +94,8 @@ fn every_flaw_is_a_fault_of_its_own() {
                 let text = error.to_string();
                 let fault = Fault::from(error);
                 assert!(!fault.hints.is_empty(), "{flaw:?}");
+                let said = format!("{}{:?}", fault.message, fault.causes);
+                assert!(!said.contains(char::is_control), "{flaw:?}: {said:?}");
                 if fault.code != code_of(flaw) {
                     wrong.push(format!("{flaw:?} is {}: {text}", fault.code));
                 }
@@ -185,6 +190,20 @@ fn the_limit_on_unpacked_bytes_holds() {
     };
     let error = check(&path, &filename, &limits).expect_err("too large");
     assert_eq!(Fault::from(error).code, Code::WHEEL_BOMB);
+}
+
+#[test]
+fn documents_of_fifty_megabytes_are_refused() {
+    let mut state = 1u32;
+    let mut noise = String::with_capacity(51 << 20);
+    while noise.len() < 50 << 20 {
+        state = state.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
+        noise += &format!("{state}\n X-{state}:");
+    }
+    let wheel = rich().header("X-Noise", noise).build();
+    let fault = Fault::from(check_built(&wheel).expect_err("too large"));
+    assert_eq!(fault.code, Code::WHEEL_BOMB);
+    assert!(fault.message.contains("its METADATA has 5"), "{fault:?}");
 }
 
 #[test]

@@ -19,6 +19,8 @@ const SMALL: u64 = 4 << 20;
 /// Whole wheels that are good stay below 30.
 const WHEEL_RATIO: u64 = 200;
 const SMALL_WHEEL: u64 = 64 << 20;
+/// Threads of one check. Each holds a member twice, packed and plain, up to 32 MB in all.
+const THREADS: usize = 4;
 
 /// Refuses bombs by what the archive declares; that the data keeps to it is seen when it is read.
 pub(super) fn bound<S: Source>(archive: &Archive<S>, limit: u64) -> Result<(), WheelProblem> {
@@ -100,7 +102,7 @@ pub(super) fn digests(
     Ok(all.expect("each member is either known or worked on"))
 }
 
-/// Runs `job` for each index on all cores. The first error ends it.
+/// Runs `job` for each index on several cores. The first error ends it.
 fn in_parallel<T: Send>(
     work: &[usize],
     job: impl Fn(&mut Inflater, usize) -> Result<T, WheelProblem> + Sync,
@@ -121,7 +123,7 @@ fn in_parallel<T: Send>(
         Ok(done)
     };
     let cores = thread::available_parallelism().map_or(1, usize::from);
-    let helpers = cores.min(work.len()).saturating_sub(1);
+    let helpers = cores.min(THREADS).min(work.len()).saturating_sub(1);
     thread::scope(|scope| {
         let handles: Vec<_> = (0..helpers).map(|_| scope.spawn(run)).collect();
         let mut all = run();

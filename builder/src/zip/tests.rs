@@ -8,6 +8,8 @@ use proptest::prelude::*;
 
 use super::*;
 
+mod wide;
+
 fn ours(members: &[(&str, &str)]) -> Vec<u8> {
     let mut writer = Writer::new(Vec::new());
     for (name, content) in members {

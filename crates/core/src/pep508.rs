@@ -4,6 +4,8 @@
 //! why it is none and where. Never: a panic, a deep stack or a look at the environment, to which
 //! the parser behind it can be led: what would do so is refused before.
 
+mod weight;
+
 use std::str::FromStr as _;
 
 use pep508_rs::{MarkerTree, Requirement};
@@ -12,6 +14,8 @@ use pep508_rs::{MarkerTree, Requirement};
 const LONGEST: usize = 16 << 10;
 /// Each bracket of a marker is a level of the parser's stack.
 const BRACKETS: usize = 100;
+/// The heaviest marker that is parsed: it takes a tenth of a second.
+const HEAVIEST: u64 = 1 << 20;
 
 /// Text that is not a requirement.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -41,7 +45,14 @@ pub fn parse_requirement(text: &str) -> Result<Requirement, RequirementError> {
 /// Parses a marker (PEP 508); `None` when it is none.
 pub fn parse_marker(text: &str) -> Option<MarkerTree> {
     refuse_what_breaks(text).ok()?;
-    text.parse().ok()
+    (weight::of_marker(text) <= HEAVIEST).then(|| text.parse().ok())?
+}
+
+/// About how much work the marker of a requirement makes, told from its text: whoever parses many
+/// that a stranger wrote bounds their sum.
+pub fn marker_weight(requirement: &str) -> u64 {
+    let marker = requirement.split_once(';').map(|(_, marker)| marker);
+    marker.map_or(0, weight::of_marker)
 }
 
 fn refuse_what_breaks(text: &str) -> Result<(), RequirementError> {
@@ -61,6 +72,10 @@ fn refuse_what_breaks(text: &str) -> Result<(), RequirementError> {
     // The parser would put in the variable's value, on whichever machine it runs.
     if let Some(at) = text.find("${") {
         return refuse("variables can't be used", at, 2);
+    }
+    if marker_weight(text) > HEAVIEST {
+        let start = text.find(';').map_or(0, |at| at + 1);
+        return refuse("its marker is too tangled", start, text.len() - start);
     }
     if let Some((start, name)) = names(text)
         .into_iter()
@@ -118,6 +133,11 @@ mod tests {
         }
         let deep = format!("a; {}os_name == 'x'{}", "(".repeat(5000), ")".repeat(5000));
         assert!(parse_requirement(&deep).is_err());
+        let pair = |number| format!("extra == 'a{number}' and extra == 'b{number}'");
+        let pairs = (0..40).map(pair).collect::<Vec<_>>().join(" or ");
+        let error = parse_requirement(&format!("a; {pairs}")).expect_err("it would not end");
+        assert_eq!((error.start, error.reason.contains("tangled")), (2, true));
+        assert_eq!(parse_marker(&pairs), None);
         assert!(parse_requirement(&"a".repeat(LONGEST + 1)).is_err());
     }
 

@@ -8,7 +8,8 @@ use std::fmt;
 
 use pep440_rs::VersionSpecifiers;
 use pep508_rs::PackageName;
-use serde::{Deserialize, Serialize};
+use serde::de::Error as _;
+use serde::{Deserialize, Deserializer, Serialize};
 
 use crate::digest::Sha256;
 use crate::fault::Span;
@@ -18,6 +19,7 @@ use crate::target::Target;
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Requirement {
     /// The requirement itself.
+    #[serde(deserialize_with = "checked")]
     pub spec: pep508_rs::Requirement,
     /// Where it was written.
     #[serde(default)]
@@ -37,6 +39,12 @@ impl Requirement {
             hashes,
         }
     }
+}
+
+/// A requirement from the wire, as strictly as from anywhere else.
+fn checked<'de, D: Deserializer<'de>>(from: D) -> Result<pep508_rs::Requirement, D::Error> {
+    let text = String::deserialize(from)?;
+    crate::parse_requirement(&text).map_err(D::Error::custom)
 }
 
 /// Where a requirement was written, for messages alone.

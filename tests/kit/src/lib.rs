@@ -11,6 +11,7 @@
 pub mod archive;
 pub mod calls;
 mod context;
+mod dictated;
 mod index;
 pub mod lambda;
 mod loopback;
@@ -26,6 +27,7 @@ mod tool;
 mod wheel;
 
 pub use context::{Output, TestContext};
+pub use dictated::{Dictated, Say};
 pub use index::{
     Failure, IndexFile, IndexServer, Listing, MetadataFile, Packages, RequestLog, Rule, UPLOAD_TIME,
 };

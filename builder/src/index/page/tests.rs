@@ -202,3 +202,43 @@ fn a_page_of_the_network_leads_to_no_file_of_this_machine() {
     let found = |reach| files(&page.entries, &base, &name, reach).len();
     assert_eq!((found(Reach::Network), found(Reach::Machine)), (0, 1));
 }
+
+#[test]
+fn a_page_of_a_million_files_is_refused() {
+    let page = |list: String| format!("{{\"files\": [{list}]}}");
+    let many = page(["{}"; 1_000_000].join(","));
+    let error = read_as(Some("application/json"), &many).expect_err("too many");
+    assert!(error.to_string().contains("more than 250000 files"));
+    let html = "<a href=x>".repeat(1_000_000);
+    let error = read_as(Some("text/html"), &html).expect_err("too many");
+    assert!(matches!(error, PageError::TooManyFiles), "{error}");
+    let most = page(vec!["{}"; MAX_FILES].join(","));
+    assert_eq!(read_json(&most).files, []);
+}
+
+#[test]
+fn json_of_any_depth_is_survived() {
+    let deep = "[".repeat(100_000);
+    let closed = deep.clone() + &"]".repeat(100_000);
+    // Where nobody looks it is passed over; where a value is expected it is refused.
+    let aside = format!("{{\"x\": {closed}, \"files\": []}}");
+    assert_eq!(read_json(&aside).files, []);
+    for page in [
+        deep.clone(),
+        format!("{{\"x\": {deep}"),
+        format!("{{\"files\": {closed}}}"),
+        format!("{{\"files\": [{{\"hashes\": {closed}}}]}}"),
+        format!("{{\"files\": [{{\"yanked\": {closed}}}]}}"),
+        format!("{{\"meta\": {closed}, \"files\": []}}"),
+        "{\"files\":[{\"hashes\":".repeat(100_000),
+    ] {
+        assert!(read_as(Some("application/json"), &page).is_err());
+    }
+}
+
+#[test]
+fn a_tag_of_a_million_attributes_is_survived() {
+    let html = format!("<a href=foo_bar-1.0.tar.gz {}>", "x ".repeat(1_000_000));
+    let project = read_as(Some("text/html"), &html).expect("a page");
+    assert_eq!(project.files.len(), 1);
+}

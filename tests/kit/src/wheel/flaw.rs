@@ -38,6 +38,8 @@ flaws! {
     EmptyName,
     /// A member whose name holds a NUL.
     NulInName,
+    /// A member whose name holds what a terminal obeys: it clears the screen.
+    EscapeInName,
     /// A member whose name is marked as UTF-8 and is not.
     NonUtf8Name,
     /// A member that is a symbolic link out of the wheel.
@@ -48,6 +50,8 @@ flaws! {
     DuplicateName,
     /// Two members whose names differ in case alone.
     CaseCollision,
+    /// Two members whose names differ in how an accent is composed alone.
+    AccentCollision,
     /// A member that is a file, and another one below it.
     FileAsFolder,
     /// A local header with another name than the central directory's.
@@ -131,6 +135,7 @@ impl Flaw {
             Self::BackslashPath => evil(format!(r"{package}\..\evil.py")),
             Self::EmptyName => evil(String::new()),
             Self::NulInName => evil(format!("{package}/evil\0.py")),
+            Self::EscapeInName => evil(format!("{package}/\u{1b}[2J.py")),
             Self::NonUtf8Name => evil(format!("{package}/caf{}.py", '\u{e9}')),
             Self::Symlink => {
                 let path = format!("{package}/link");
@@ -147,6 +152,10 @@ impl Flaw {
             Self::CaseCollision => {
                 draft.add(MemberFile::text(format!("{package}/Case.py"), EVIL));
                 draft.add(MemberFile::text(format!("{package}/case.py"), EVIL));
+            }
+            Self::AccentCollision => {
+                draft.add(MemberFile::text(format!("{package}/caf\u{e9}.py"), EVIL));
+                draft.add(MemberFile::text(format!("{package}/cafe\u{301}.py"), EVIL));
             }
             Self::FileAsFolder => {
                 draft.add(MemberFile::text(format!("{package}/knot/evil.py"), EVIL));
