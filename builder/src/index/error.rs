@@ -53,6 +53,10 @@ impl From<IndexError> for Fault {
                     "check the folder's permissions, or name another one with `--cache-dir`",
                 ),
             },
+            IndexError::Refused(_) => match error {
+                IndexError::Refused(fault) => *fault,
+                _ => unreachable!("matched above"),
+            },
             IndexError::Offline { .. } => Self::from_error(Code::INDEX_OFFLINE, &error)
                 .hint("run once without `--offline`: what it needs is kept"),
         }

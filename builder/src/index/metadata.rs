@@ -46,7 +46,7 @@ pub fn parse_metadata(bytes: &[u8]) -> Result<Metadata, MetadataError> {
 }
 
 /// The headers: everything up to the first empty line.
-pub(super) fn head(bytes: &[u8]) -> &[u8] {
+pub(crate) fn head(bytes: &[u8]) -> &[u8] {
     let mut start = 0;
     for line in bytes.split_inclusive(|byte| *byte == b'\n') {
         if matches!(line, b"\n" | b"\r\n") {
@@ -55,6 +55,15 @@ pub(super) fn head(bytes: &[u8]) -> &[u8] {
         start += line.len();
     }
     bytes
+}
+
+/// The headers of a METADATA or PKG-INFO file, as keys and values.
+pub(crate) fn headers(bytes: &[u8]) -> Vec<(String, String)> {
+    let text = String::from_utf8_lossy(head(bytes));
+    let fields = unfold(&text).into_iter();
+    fields
+        .map(|(key, value)| (key.to_owned(), value.into_owned()))
+        .collect()
 }
 
 /// Keys and values; a line that starts with white space goes on with the one before it.

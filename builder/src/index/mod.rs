@@ -30,6 +30,7 @@ pub use client::{Client, ClientOptions};
 pub(crate) use download::{DownloadError, Downloaded, Expected, Hashing, MAX_FILE, open_anew};
 pub use http::Limits;
 pub use metadata::{MetadataError, parse_metadata};
+pub(crate) use metadata::{head, headers};
 
 use async_trait::async_trait;
 use pep440_rs::{Version, VersionSpecifiers};
@@ -55,6 +56,12 @@ pub trait Source: Send + Sync {
             url: file.url.clone(),
             problem: "comes without a sha256 digest".to_owned(),
         })
+    }
+
+    /// Whether [`Source::build`] builds: only then is a version with a source distribution alone one
+    /// that can be chosen.
+    fn builds(&self) -> bool {
+        false
     }
 
     /// The wheel that a source distribution becomes (PEP 517), for a lock. Its metadata is asked
@@ -185,6 +192,10 @@ pub enum IndexError {
         /// Why.
         source: std::io::Error,
     },
+    /// It answers, and what it gives is refused for a reason of its own: a source distribution that
+    /// can't be unpacked or built.
+    #[error("{}", .0.message)]
+    Refused(Box<Fault>),
     /// `--offline`, and it is not cached.
     #[error("`{url}` is not cached, and `--offline` forbids asking for it")]
     Offline {

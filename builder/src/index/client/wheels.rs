@@ -173,6 +173,17 @@ impl Client {
         self.wheels.get(file.url.clone(), fetch).await
     }
 
+    /// Downloads a file that is needed whole and keeps it; its digest is proven. Where it is now.
+    pub(crate) async fn whole_file(&self, file: &File) -> Result<PathBuf, IndexError> {
+        let (url, _) = parse_url(&file.url)?;
+        let Ok(path) = url.to_file_path() else {
+            let sha256 = self.whole_wheel(file, &url).await?;
+            return Ok(self.cache.wheel(&sha256));
+        };
+        let (promised, size) = (file.sha256, file.size);
+        blocking(move || proven(&path, &url, promised, size).map(|()| path)).await
+    }
+
     async fn keep_wheel(&self, url: &Url, expected: Expected) -> Result<Sha256, IndexError> {
         let folder = self.cache.wheels();
         let unwritable = |source: std::io::Error| IndexError::Unwritable {
@@ -226,6 +237,34 @@ impl Client {
     ) -> Result<Downloaded, DownloadError> {
         let (url, key) = parse_url(url)?;
         download::download(&self.http, &url, key, expected, path, progress).await
+    }
+}
+
+/// Checks a file of this machine against what the index promised of it.
+fn proven(
+    path: &Path,
+    url: &Url,
+    promised: Option<Sha256>,
+    size: Option<u64>,
+) -> Result<(), IndexError> {
+    let unreachable = |source: std::io::Error| IndexError::Unreachable {
+        url: url.to_string(),
+        source: Box::new(source),
+    };
+    // A pipe or a device may have no end, or never begin.
+    let meta = fs_err::metadata(path).map_err(unreachable)?;
+    if !meta.is_file() || size.is_some_and(|size| size != meta.len()) {
+        return Err(broken(url, "is not the file that was promised"));
+    }
+    let file = fs_err::File::open(path).map_err(unreachable)?;
+    let found = crate::wheel::digest_of(&file, 0..meta.len()).map_err(unreachable)?;
+    match promised.filter(|promised| *promised != found) {
+        None => Ok(()),
+        Some(promised) => Err(IndexError::Altered {
+            url: url.to_string(),
+            found,
+            promised,
+        }),
     }
 }
 
