@@ -121,7 +121,7 @@ impl Session {
         let target = self.target();
         let (found, pylock) = match wanted {
             Wanted::Requirements(found) => (found.clone(), None),
-            Wanted::Lock(file) => (Requirements::default(), Some(file.lock(target)?.to_toml())),
+            Wanted::Lock(file) => (Requirements::default(), Some(file.draft(target)?.to_toml())),
         };
         Ok(BuildRequest {
             protocol: PROTOCOL,

@@ -57,10 +57,14 @@ impl Builder {
         events: Events<'_>,
     ) -> Result<Frame, Fault> {
         let locked = match &request.pylock {
-            Some(text) => Locked {
-                lock: Lock::from_toml(text, Some(&request.request.target))?,
-                remembered: true,
-            },
+            Some(text) => {
+                let draft = Lock::draft(text, Some(&request.request.target))?;
+                let options = &request.request.options;
+                Locked {
+                    remembered: draft.unbuilt.is_empty(),
+                    lock: self.complete(draft, options, events).await?,
+                }
+            }
             None => {
                 self.lock(&request.request, request.freshness, events)
                     .await?

@@ -1,9 +1,11 @@
 //! Requirements to a lock, a lock to a bundle.
 //!
 //! In: a [`Request`] or a [`Lock`], an index, a store. Out: a published bundle; asked over the wire, frames.
-//! Never: runs a package's code; trusts a byte before its hash is checked; publishes half a bundle.
+//! Never: runs a package's code, but that of source distributions, which says so and is confined;
+//! trusts a byte before its hash is checked; publishes half a bundle.
 
 mod answer;
+mod built;
 pub mod bytecode;
 mod doubt;
 pub mod fetch;
@@ -11,6 +13,7 @@ pub mod index;
 pub mod install;
 pub mod lease;
 pub mod resolve;
+pub mod sdist;
 pub mod splice;
 #[cfg(test)]
 mod tests;
@@ -30,6 +33,7 @@ use pyrun_store::{Body, Created, Store, catalog};
 
 use bytecode::BytecodeError;
 use lease::{Acquired, Lease};
+use sdist::Bench;
 use splice::SpliceError;
 
 /// Builds into a store, from what an index has.
@@ -40,6 +44,7 @@ pub struct Builder {
     scratch: PathBuf,
     policy: Option<Policy>,
     disk: Option<u64>,
+    bench: Option<Bench>,
 }
 
 /// A lock, and how it came.
@@ -60,7 +65,16 @@ impl Builder {
             scratch: scratch.as_ref().to_owned(),
             policy: None,
             disk: None,
+            bench: None,
         }
+    }
+
+    /// The same builder with a Python to build source distributions with; without one they are
+    /// passed over.
+    #[must_use]
+    pub fn with_bench(self, bench: impl Into<Option<Bench>>) -> Self {
+        let bench = bench.into();
+        Self { bench, ..self }
     }
 
     /// The same builder, held to a policy, if there is one: it asks no index, locks no package and builds no bundle
@@ -133,7 +147,8 @@ impl Builder {
         let began = Instant::now();
         let now = jiff::Timestamp::now();
         let request = resolve::as_of(request, now)?;
-        let mut lock = resolve::resolve(&request, &self.index, None, events).await?;
+        let sdists = self.sdists(&request.target, &request.options, events);
+        let mut lock = resolve::resolve(&request, &sdists, None, events).await?;
         lock.resolved = Some(now.to_string());
         // What is not let in is not remembered either.
         self.admit(&lock)?;
@@ -245,6 +260,7 @@ impl Builder {
     async fn fetch(&self, lock: &Lock, events: Events<'_>) -> Result<(), Fault> {
         fs_err::create_dir_all(&self.scratch)
             .map_err(|error| Fault::from_error(Code::STORE_UNWRITABLE, &error))?;
+        self.restore(lock, events).await?;
         let seen = self.index.seen();
         let check = move |path: &Path, package: &LockedPackage| {
             wheel::check(path, &package.wheel.filename, &wheel::Limits::default())?;

@@ -11,6 +11,7 @@ use pyrun_aws::function::{self, Call, Function, Place};
 use pyrun_builder::Builder;
 use pyrun_builder::bytecode::Compiler;
 use pyrun_builder::index::{Client, ClientOptions};
+use pyrun_builder::sdist::Bench;
 use pyrun_core::protocol::{Ask, BuildRequest, Frame, Freshness};
 use pyrun_core::{Code, Fault, Target};
 use tokio::sync::mpsc;
@@ -64,9 +65,10 @@ impl Deployed {
             refresh: request.freshness == Freshness::Upgrade,
             ..ClientOptions::of(&request.request.options, pages)
         })?;
-        let store = self.place.store.clone();
+        let (store, python) = (self.place.store.clone(), &self.place.python);
         Ok(Builder::new(store, index, &scratch.0)
             .with_disk(self.place.disk_bytes / 4 * 3)
+            .with_bench(Bench::new(&python.executable, python.target.clone()))
             .with_policy(self.place.policy.clone()))
     }
 }

@@ -5,6 +5,7 @@
 
 use std::path::{Path, PathBuf};
 
+use pyrun_core::lock::Draft;
 use pyrun_core::{Code, Fault, Lock, PythonVersion, Target};
 
 use super::read_text;
@@ -32,20 +33,30 @@ impl Pylock {
 
     /// The Python that it was made for, where it says so itself.
     pub fn python(&self) -> Option<PythonVersion> {
-        Lock::from_toml(&self.text, None)
+        Lock::draft(&self.text, None)
             .ok()
-            .map(|lock| lock.target.python)
+            .map(|draft| draft.lock.target.python)
     }
 
-    /// The lock for a target.
+    /// The lock for a target, where nothing of it is still to be built.
     pub fn lock(&self, target: &Target) -> Result<Lock, Fault> {
-        let mut lock = Lock::from_toml(&self.text, Some(target))?;
-        for package in lock.packages.values_mut() {
-            let url = &mut package.wheel.url;
+        Ok(self.draft(target)?.finish()?)
+    }
+
+    /// The lock for a target, finished or not.
+    pub fn draft(&self, target: &Target) -> Result<Draft, Fault> {
+        let mut draft = Lock::draft(&self.text, Some(target))?;
+        let packages = draft.lock.packages.values_mut().flat_map(|package| {
+            let sdist = package.sdist.as_mut().map(|sdist| &mut sdist.url);
+            [Some(&mut package.wheel.url), sdist]
+        });
+        let unbuilt = draft.unbuilt.values_mut();
+        let unbuilt = unbuilt.map(|package| &mut package.sdist.url);
+        for url in packages.flatten().chain(unbuilt) {
             if !url.is_empty() && !url.contains("://") {
                 *url = self.folder.join(&*url).to_string_lossy().into_owned();
             }
         }
-        Ok(lock)
+        Ok(draft)
     }
 }

@@ -60,6 +60,7 @@ impl Inventory {
         for prefix in [
             catalog::LOCKS,
             catalog::WHEELS,
+            catalog::SDISTS,
             catalog::BYTECODE,
             catalog::BUNDLES,
         ] {
@@ -114,7 +115,7 @@ impl Inventory {
         .await?;
         self.remove_unpacked(&known, oldest, limits.dry_run, &mut swept)?;
         let keep = self.kept(&stay).await?;
-        for prefix in [catalog::WHEELS, catalog::BYTECODE] {
+        for prefix in [catalog::WHEELS, catalog::SDISTS, catalog::BYTECODE] {
             self.remove_objects(
                 prefix,
                 |key| keep.contains(key),
@@ -163,7 +164,20 @@ impl Inventory {
                     .map(|entry| entry.key.to_string()),
             );
         }
+        self.keep_built(&mut keys).await?;
         Ok(keys)
+    }
+
+    /// What a source distribution was built into is known as long as that wheel stays.
+    async fn keep_built(&self, keys: &mut BTreeSet<String>) -> Result<(), Fault> {
+        for entry in self.store.list(catalog::SDISTS).await? {
+            let record = self.store.get(&entry.key, None).await?.unwrap_or_default();
+            let wheel = pyrun_builder::sdist::wheel_of_record(&record);
+            if wheel.is_some_and(|wheel| keys.contains(catalog::wheel(&wheel).as_str())) {
+                keys.insert(entry.key.to_string());
+            }
+        }
+        Ok(())
     }
 
     /// Whether the bundle went (or would have gone): one in use stays.
@@ -270,10 +284,15 @@ impl Inventory {
                 .ok()
                 .and_then(|time| time.elapsed().ok())
                 .unwrap_or_default();
-            if !meta.is_file() || age < YOUNG {
+            // A folder is a build's of a source distribution, which takes minutes at most.
+            if age < YOUNG {
                 continue;
             }
-            if !dry_run && let Err(error) = fs_err::remove_file(entry.path()) {
+            let remove = || match meta.is_dir() {
+                true => fs_err::remove_dir_all(entry.path()),
+                false => fs_err::remove_file(entry.path()),
+            };
+            if !dry_run && let Err(error) = remove() {
                 if error.kind() == std::io::ErrorKind::NotFound {
                     continue;
                 }

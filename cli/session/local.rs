@@ -6,6 +6,7 @@ use std::sync::Arc;
 
 use pyrun_builder::Builder;
 use pyrun_builder::index::{Client as Index, ClientOptions};
+use pyrun_builder::sdist::Bench;
 use pyrun_core::protocol::Freshness;
 use pyrun_core::{Fault, LockHash};
 use pyrun_runner::interpreter::{self, Environment, Interpreter, Wanted as WantedPython};
@@ -48,7 +49,9 @@ impl Here {
             refresh: resolving.freshness == Freshness::Upgrade,
             ..ClientOptions::of(&resolving.options, place.cache.join("index"))
         })?;
-        let builder = Builder::new(Arc::clone(&store), index, place.cache.join("scratch"));
+        let bench = Bench::new(&interpreter.executable, interpreter.target.clone());
+        let scratch = place.cache.join("scratch");
+        let builder = Builder::new(Arc::clone(&store), index, scratch).with_bench(bench);
         let runner = Runner::new(Arc::clone(&store), &place.cache, interpreter.clone());
         let transport = Local::new(
             builder,

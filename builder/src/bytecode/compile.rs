@@ -266,7 +266,7 @@ impl Worker {
 }
 
 /// Where the system looks for shared libraries: an interpreter may not start without it.
-fn loader_path() -> impl Iterator<Item = (&'static OsStr, std::ffi::OsString)> {
+pub(crate) fn loader_path() -> impl Iterator<Item = (&'static OsStr, std::ffi::OsString)> {
     ["LD_LIBRARY_PATH", "DYLD_LIBRARY_PATH"]
         .into_iter()
         .filter_map(|name| Some((OsStr::new(name), std::env::var_os(name)?)))

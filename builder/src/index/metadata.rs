@@ -50,7 +50,7 @@ pub fn parse_metadata(bytes: &[u8]) -> Result<Metadata, MetadataError> {
 }
 
 /// The headers: everything up to the first empty line.
-pub(super) fn head(bytes: &[u8]) -> &[u8] {
+pub(crate) fn head(bytes: &[u8]) -> &[u8] {
     let mut start = 0;
     for line in bytes.split_inclusive(|byte| *byte == b'\n') {
         if matches!(line, b"\n" | b"\r\n") {
@@ -59,6 +59,18 @@ pub(super) fn head(bytes: &[u8]) -> &[u8] {
         start += line.len();
     }
     bytes
+}
+
+/// The headers of a METADATA or PKG-INFO file, as keys and values.
+pub(crate) fn headers(bytes: &[u8]) -> Vec<(String, String)> {
+    let text = String::from_utf8_lossy(head(bytes));
+    let mut fields = Vec::new();
+    let taken = unfold(&text, |key, value| {
+        fields.push((key.to_owned(), value.to_owned()));
+        Ok(())
+    });
+    taken.expect("every field is taken");
+    fields
 }
 
 /// Gives keys and values, one after the other; a line that starts with white space goes on with the

@@ -34,6 +34,7 @@ pub(crate) use download::{DownloadError, Downloaded, Expected, Hashing, MAX_FILE
 pub use http::Limits;
 pub use metadata::{MetadataError, parse_metadata};
 pub(crate) use said::{differences, read_wheel};
+pub(crate) use metadata::{head, headers};
 
 use async_trait::async_trait;
 use pep440_rs::{Version, VersionSpecifiers};
@@ -71,7 +72,8 @@ pub trait Source: Send + Sync {
         })
     }
 
-    /// Whether source distributions can be built here, and so are candidates.
+    /// Whether [`Source::build`] builds: only then is a version with a source distribution alone one
+    /// that can be chosen.
     fn builds(&self) -> bool {
         false
     }
@@ -236,8 +238,8 @@ pub enum IndexError {
         /// Why.
         source: std::io::Error,
     },
-    /// It answers, and what it gives is refused for a reason of its own: a wheel that is not sound,
-    /// a source distribution that can't be built.
+    /// It answers, and what it gives is refused for a reason of its own: a wheel that is not sound, a
+    /// source distribution that can't be unpacked or built.
     #[error("{}", .0.message)]
     Refused(Box<Fault>),
     /// `--offline`, and it is not cached.

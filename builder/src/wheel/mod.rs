@@ -28,6 +28,7 @@ use pep508_rs::PackageName;
 use pyrun_core::{Sha256, WheelFilename};
 
 pub use error::{WheelError, WheelProblem};
+pub(crate) use paths::unsafe_reason;
 pub use record::render as render_record;
 pub(crate) use verify::digest_of;
 

@@ -28,7 +28,7 @@ pub(super) fn check(entries: &[Entry]) -> Result<(), WheelProblem> {
 
 /// Why a name can't be a path below a folder. On every system alike, so that one wheel is good or
 /// bad everywhere.
-fn unsafe_reason(name: &str) -> Option<&'static str> {
+pub(crate) fn unsafe_reason(name: &str) -> Option<&'static str> {
     let path = name.strip_suffix('/').unwrap_or(name);
     if path.is_empty() {
         return Some("is empty");

@@ -5,6 +5,7 @@
 //! The *canonical* form holds what decides the bundle's bytes and nothing else; its digest is the
 //! lock hash, and it stands in the bundle itself, so a bundle proves its own name.
 
+mod draft;
 mod emit;
 mod read;
 
@@ -20,6 +21,7 @@ use crate::digest::{DigestError, Sha256};
 use crate::target::Target;
 use crate::wheel::WheelFilename;
 
+pub use draft::{Draft, Unbuilt};
 pub use read::LockError;
 
 /// The name of a bundle: the digest of a lock's canonical form.

@@ -151,7 +151,26 @@ impl Policy {
             self.check_index(&package.index)?;
         }
         let what = format!("{name} {}", package.version);
-        self.check_home(&what, &package.wheel.url)
+        match &package.sdist {
+            None => self.check_home(&what, &package.wheel.url),
+            Some(sdist) => {
+                self.check_build(name, &package.version)?;
+                self.check_home(&what, &sdist.url)
+            }
+        }
+    }
+
+    /// Checks that a package may be built from source, which runs its code: no rule can say so.
+    #[expect(clippy::unused_self, reason = "it is the policy that says so")]
+    pub fn check_build(&self, name: &PackageName, version: &Version) -> Result<(), Fault> {
+        Err(Fault::new(
+            Code::POLICY_DENIED,
+            format!("the policy does not let `{name} {version}` be built from source"),
+        )
+        .cause("a build runs the package's code, and no rule of the policy allows that")
+        .hint(format!(
+            "choose a version that has a wheel: `--only-binary {name}`"
+        )))
     }
 
     /// Refuses a file that lies where no allowed index keeps its files.

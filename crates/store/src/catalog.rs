@@ -6,7 +6,7 @@ use crate::key::Key;
 
 fn key(text: &str) -> Key {
     text.parse()
-        .expect("digests and magic numbers are safe in keys")
+        .expect("digests, magic numbers and kinds of targets are safe in keys")
 }
 
 /// The lock that answers a request.
@@ -17,6 +17,11 @@ pub fn lock(request: &Sha256) -> Key {
 /// A verified wheel.
 pub fn wheel(sha256: &Sha256) -> Key {
     key(&format!("v1/wheels/{sha256}.whl"))
+}
+
+/// What a source distribution was built into for a kind of target (`Target::family`).
+pub fn sdist(sha256: &Sha256, family: &str) -> Key {
+    key(&format!("v1/sdists/{sha256}/{family}.json"))
 }
 
 /// The bytecode of one wheel for one interpreter's magic number.
@@ -78,6 +83,8 @@ pub const BUNDLES: &str = "v1/bundles/";
 pub const LOCKS: &str = "v1/locks/";
 /// The prefix of all wheels.
 pub const WHEELS: &str = "v1/wheels/";
+/// The prefix of what source distributions were built into.
+pub const SDISTS: &str = "v1/sdists/";
 /// The prefix of all bytecode archives.
 pub const BYTECODE: &str = "v1/bytecode/";
 /// The prefix of all questions that were too large to be sent.

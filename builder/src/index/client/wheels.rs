@@ -174,6 +174,17 @@ impl Client {
         self.wheels.get(file.url.clone(), fetch).await
     }
 
+    /// Downloads a file that is needed whole and keeps it; its digest is proven. Where it is now.
+    pub(crate) async fn whole_file(&self, file: &File) -> Result<PathBuf, IndexError> {
+        let (url, _) = parse_url(&file.url)?;
+        let Ok(path) = url.to_file_path() else {
+            let sha256 = self.whole_wheel(file, &url).await?;
+            return Ok(self.cache.wheel(&sha256));
+        };
+        let (promised, size) = (file.sha256, file.size);
+        blocking(move || proven(&path, &url, promised, size).map(|()| path)).await
+    }
+
     /// Downloads a file into the cache. `key` are the credentials that its address came with.
     pub(super) async fn keep_wheel(
         &self,
@@ -247,6 +258,34 @@ async fn inside(path: PathBuf, url: &Url, project: &Project) -> Result<Vec<u8>, 
 /// for what another has.
 pub(super) fn known_as(index: &str, wheel: &Sha256) -> Sha256 {
     Sha256::of(format!("{index} {wheel}"))
+}
+
+/// Checks a file of this machine against what the index promised of it.
+fn proven(
+    path: &Path,
+    url: &Url,
+    promised: Option<Sha256>,
+    size: Option<u64>,
+) -> Result<(), IndexError> {
+    let unreachable = |source: std::io::Error| IndexError::Unreachable {
+        url: url.to_string(),
+        source: Box::new(source),
+    };
+    // A pipe or a device may have no end, or never begin.
+    let meta = fs_err::metadata(path).map_err(unreachable)?;
+    if !meta.is_file() || size.is_some_and(|size| size != meta.len()) {
+        return Err(broken(url, "is not the file that was promised"));
+    }
+    let file = fs_err::File::open(path).map_err(unreachable)?;
+    let found = crate::wheel::digest_of(&file, 0..meta.len()).map_err(unreachable)?;
+    match promised.filter(|promised| *promised != found) {
+        None => Ok(()),
+        Some(promised) => Err(IndexError::Altered {
+            url: url.to_string(),
+            found,
+            promised,
+        }),
+    }
 }
 
 /// Reads METADATA that must be the file's.

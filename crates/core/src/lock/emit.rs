@@ -3,9 +3,13 @@
 //! The emitter is our own and small because the canonical form is hashed: its bytes must never
 //! change with a library's taste.
 
+use std::collections::BTreeMap;
 use std::fmt::Write as _;
 
-use crate::lock::{Lock, LockedPackage};
+use pep508_rs::PackageName;
+
+use crate::digest::Sha256;
+use crate::lock::{Draft, Lock, LockedPackage, LockedSdist, LockedWheel, Unbuilt};
 use crate::target::{Os, Target};
 
 impl Lock {
@@ -34,28 +38,52 @@ impl Lock {
 
     /// The form for people and other tools.
     pub fn to_toml(&self) -> String {
-        let mut text = header();
-        let (major, minor) = self.target.python.minor();
-        let _ = writeln!(
-            text,
-            "environments = [{}]",
-            quote(&environment(&self.target))
-        );
-        let _ = writeln!(text, "requires-python = \">={major}.{minor}\"");
-        for (name, package) in &self.packages {
-            let _ = write!(text, "\n[[packages]]\nname = {}\n", quote(name.as_ref()));
+        let entries = self.packages.iter().map(|(name, package)| {
+            let mut text = String::new();
             emit_package(&mut text, package);
-        }
-        let _ = write!(text, "\n[tool.pyrun]\nformat = {}\n", crate::FORMAT);
-        if let Some(resolved) = &self.resolved {
-            let _ = writeln!(text, "resolved = {}", quote(resolved));
-        }
-        if let Some(limit) = &self.exclude_newer {
-            let _ = writeln!(text, "exclude-newer = {}", quote(limit));
-        }
-        let _ = writeln!(text, "target = {}", target_table(&self.target));
-        text
+            (name, text)
+        });
+        full(self, entries)
     }
+}
+
+impl Draft {
+    /// The form for people and other tools.
+    pub fn to_toml(&self) -> String {
+        let mut entries: BTreeMap<&PackageName, String> = BTreeMap::new();
+        for (name, package) in &self.lock.packages {
+            emit_package(entries.entry(name).or_default(), package);
+        }
+        for (name, unbuilt) in &self.unbuilt {
+            emit_unbuilt(entries.entry(name).or_default(), unbuilt);
+        }
+        full(&self.lock, entries.into_iter())
+    }
+}
+
+/// A whole file around entries, which come sorted by name.
+fn full<'a>(lock: &Lock, entries: impl Iterator<Item = (&'a PackageName, String)>) -> String {
+    let mut text = header();
+    let (major, minor) = lock.target.python.minor();
+    let _ = writeln!(
+        text,
+        "environments = [{}]",
+        quote(&environment(&lock.target))
+    );
+    let _ = writeln!(text, "requires-python = \">={major}.{minor}\"");
+    for (name, entry) in entries {
+        let _ = write!(text, "\n[[packages]]\nname = {}\n", quote(name.as_ref()));
+        text.push_str(&entry);
+    }
+    let _ = write!(text, "\n[tool.pyrun]\nformat = {}\n", crate::FORMAT);
+    if let Some(resolved) = &lock.resolved {
+        let _ = writeln!(text, "resolved = {}", quote(resolved));
+    }
+    if let Some(limit) = &lock.exclude_newer {
+        let _ = writeln!(text, "exclude-newer = {}", quote(limit));
+    }
+    let _ = writeln!(text, "target = {}", target_table(&lock.target));
+    text
 }
 
 fn header() -> String {
@@ -63,37 +91,116 @@ fn header() -> String {
 }
 
 fn emit_package(text: &mut String, package: &LockedPackage) {
-    let _ = writeln!(text, "version = {}", quote(&package.version.to_string()));
-    if let Some(bound) = &package.requires_python {
+    let version = package.version.to_string();
+    let bound = package.requires_python.as_deref();
+    emit_head(text, &version, bound, &package.index, &package.dependencies);
+    match &package.sdist {
+        None => {
+            let wheel = &package.wheel;
+            let file = File {
+                name: wheel.filename.as_str(),
+                upload_time: wheel.upload_time.as_deref(),
+                url: &wheel.url,
+                size: wheel.size,
+                sha256: &wheel.sha256,
+            };
+            let _ = writeln!(text, "wheels = [{}]", file.table());
+        }
+        Some(sdist) => {
+            let _ = writeln!(text, "sdist = {}", sdist_table(sdist));
+        }
+    }
+    emit_own(text, package);
+}
+
+/// What PEP 751 has no place for but a tool's own: the wheel that an sdist was built into, which has
+/// no address, and the digest of what was said of the package.
+fn emit_own(text: &mut String, package: &LockedPackage) {
+    let built = package.sdist.as_ref().map(|_| built_table(&package.wheel));
+    if built.is_none() && package.metadata.is_none() {
+        return;
+    }
+    text.push_str("[packages.tool.pyrun]\n");
+    if let Some(built) = built {
+        let _ = writeln!(text, "built = {built}");
+    }
+    if let Some(digest) = &package.metadata {
+        let _ = writeln!(text, "metadata = \"{digest}\"");
+    }
+}
+
+fn built_table(wheel: &LockedWheel) -> String {
+    let mut fields = vec![format!("name = {}", quote(wheel.filename.as_str()))];
+    if let Some(size) = wheel.size {
+        fields.push(format!("size = {size}"));
+    }
+    fields.push(format!("hashes = {{ sha256 = \"{}\" }}", wheel.sha256));
+    format!("{{ {} }}", fields.join(", "))
+}
+
+fn emit_unbuilt(text: &mut String, package: &Unbuilt) {
+    let version = package.version.to_string();
+    let bound = package.requires_python.as_deref();
+    emit_head(text, &version, bound, &package.index, &package.dependencies);
+    let _ = writeln!(text, "sdist = {}", sdist_table(&package.sdist));
+}
+
+fn sdist_table(sdist: &LockedSdist) -> String {
+    let file = File {
+        name: &sdist.filename,
+        upload_time: sdist.upload_time.as_deref(),
+        url: &sdist.url,
+        size: sdist.size,
+        sha256: &sdist.sha256,
+    };
+    file.table()
+}
+
+fn emit_head(
+    text: &mut String,
+    version: &str,
+    requires_python: Option<&str>,
+    index: &str,
+    dependencies: &[PackageName],
+) {
+    let _ = writeln!(text, "version = {}", quote(version));
+    if let Some(bound) = requires_python {
         let _ = writeln!(text, "requires-python = {}", quote(bound));
     }
-    if !package.index.is_empty() {
-        let _ = writeln!(text, "index = {}", quote(&package.index));
+    if !index.is_empty() {
+        let _ = writeln!(text, "index = {}", quote(index));
     }
-    if !package.dependencies.is_empty() {
-        let names: Vec<String> = package
-            .dependencies
+    if !dependencies.is_empty() {
+        let names: Vec<String> = dependencies
             .iter()
             .map(|name| format!("{{ name = {} }}", quote(name.as_ref())))
             .collect();
         let _ = writeln!(text, "dependencies = [{}]", names.join(", "));
     }
-    let wheel = &package.wheel;
-    let mut fields = vec![format!("name = {}", quote(wheel.filename.as_str()))];
-    if let Some(time) = &wheel.upload_time {
+}
+
+/// A file of an index, as a lock has it.
+struct File<'a> {
+    name: &'a str,
+    upload_time: Option<&'a str>,
+    url: &'a str,
+    size: Option<u64>,
+    sha256: &'a Sha256,
+}
+
+impl File<'_> {
+    fn table(&self) -> String {
+        let mut fields = vec![format!("name = {}", quote(self.name))];
         // PEP 751 wants a TOML time; what is no time is left out rather than written wrong.
-        if is_toml_time(time) {
+        if let Some(time) = self.upload_time.filter(|time| is_toml_time(time)) {
             fields.push(format!("upload-time = {time}"));
         }
-    }
-    fields.push(format!("url = {}", quote(&wheel.url)));
-    if let Some(size) = wheel.size {
-        fields.push(format!("size = {size}"));
-    }
-    fields.push(format!("hashes = {{ sha256 = \"{}\" }}", wheel.sha256));
-    let _ = writeln!(text, "wheels = [{{ {} }}]", fields.join(", "));
-    if let Some(digest) = &package.metadata {
-        let _ = write!(text, "[packages.tool.pyrun]\nmetadata = \"{digest}\"\n");
+        fields.push(format!("url = {}", quote(self.url)));
+        if let Some(size) = self.size {
+            fields.push(format!("size = {size}"));
+        }
+        fields.push(format!("hashes = {{ sha256 = \"{}\" }}", self.sha256));
+        format!("{{ {} }}", fields.join(", "))
     }
 }
 

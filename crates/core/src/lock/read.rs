@@ -11,7 +11,7 @@ use serde::Deserialize;
 
 use crate::digest::Sha256;
 use crate::fault::{Code, Fault};
-use crate::lock::{Lock, LockedPackage, LockedWheel};
+use crate::lock::{Draft, Lock, LockedPackage, LockedSdist, LockedWheel, Unbuilt};
 use crate::tags::Tags;
 use crate::target::Target;
 use crate::wheel::WheelFilename;
@@ -31,6 +31,11 @@ pub enum LockError {
     /// Nothing to install for the target.
     #[error("the lock has no wheel of `{0}` for {1}")]
     NoWheel(PackageName, String),
+    /// A source distribution alone, which only a builder can make a wheel of.
+    #[error(
+        "the lock has a source distribution of `{0}` and no wheel for {1}: it is still to be built"
+    )]
+    Unbuilt(PackageName, String),
     /// A field that PEP 751 requires is missing or wrong.
     #[error("the lock's entry for `{package}` {problem}")]
     Entry {
@@ -59,6 +64,7 @@ impl From<LockError> for Fault {
             LockError::NoWheel(..) | LockError::Elsewhere { .. } => {
                 fault.hint("lock again for this target with `pyrun lock`")
             }
+            LockError::Unbuilt(..) => fault.hint("`pyrun lock` builds it and completes the lock"),
             LockError::Version(_) => {
                 fault.hint("upgrade pyrun, or make the lock anew with `pyrun lock`")
             }
@@ -108,13 +114,14 @@ struct Package {
     dependencies: Vec<toml::Table>,
     #[serde(default)]
     wheels: Vec<Wheel>,
+    sdist: Option<Wheel>,
     #[serde(default)]
     tool: PackageTool,
 }
 
 #[derive(Deserialize, Default)]
 struct PackageTool {
-    /// A later pyrun may keep anything here.
+    /// Another tool, or a later pyrun, may keep anything here.
     #[serde(default)]
     pyrun: Option<toml::Value>,
 }
@@ -122,6 +129,10 @@ struct PackageTool {
 impl PackageTool {
     fn metadata(&self) -> Option<Sha256> {
         self.pyrun.as_ref()?.get("metadata")?.as_str()?.parse().ok()
+    }
+
+    fn built(self) -> Option<Wheel> {
+        self.pyrun?.get("built")?.clone().try_into().ok()
     }
 }
 
@@ -141,8 +152,14 @@ impl Lock {
     /// Reads a lock.
     ///
     /// `target` chooses among the packages and wheels of a lock that holds several; without it
-    /// the lock must say its own, as those that pyrun wrote do.
+    /// the lock must say its own, as those that pyrun wrote do. A package that is still to be built
+    /// is refused: see [`Lock::draft`].
     pub fn from_toml(text: &str, target: Option<&Target>) -> Result<Self, LockError> {
+        Self::draft(text, target)?.finish()
+    }
+
+    /// Reads a lock that may have packages with a source distribution alone.
+    pub fn draft(text: &str, target: Option<&Target>) -> Result<Draft, LockError> {
         let version: VersionOnly = parse(text)?;
         match version.lock_version {
             Some(number) if number.starts_with("1.") => {}
@@ -158,17 +175,18 @@ impl Lock {
             .and_then(|own| own.target.clone().try_into::<Target>().ok());
         let target = target.cloned().or(own_target).ok_or(LockError::NoTarget)?;
         check_made_for(&file, &target)?;
-        let packages = packages(file.packages, &target)?;
+        let (packages, unbuilt) = packages(file.packages, &target)?;
         let (resolved, exclude_newer) = match file.tool.pyrun {
             Some(own) => (own.resolved, own.exclude_newer),
             None => (None, None),
         };
-        Ok(Self {
+        let lock = Self {
             target,
             packages,
             resolved,
             exclude_newer,
-        })
+        };
+        Ok(Draft { lock, unbuilt })
     }
 }
 
@@ -209,13 +227,16 @@ fn parse<T: serde::de::DeserializeOwned>(text: &str) -> Result<T, LockError> {
         .map_err(|error| LockError::Syntax(format!("TOML: {}", error.to_string().trim_end())))
 }
 
-fn packages(
-    entries: Vec<Package>,
-    target: &Target,
-) -> Result<BTreeMap<PackageName, LockedPackage>, LockError> {
+/// What has a wheel, and what is still to be built.
+type Packages = (
+    BTreeMap<PackageName, LockedPackage>,
+    BTreeMap<PackageName, Unbuilt>,
+);
+
+fn packages(entries: Vec<Package>, target: &Target) -> Result<Packages, LockError> {
     let markers = target.markers();
     let tags = Tags::of(target);
-    let mut packages = BTreeMap::new();
+    let (mut packages, mut unbuilt) = Packages::default();
     for entry in entries {
         if let Some(marker) = &entry.marker {
             let marker = parse_marker(marker).ok_or_else(|| LockError::Entry {
@@ -228,16 +249,27 @@ fn packages(
         }
         let name = entry.name.clone();
         let package = package(entry, target, &tags)?;
-        if packages.insert(name.clone(), package).is_some() {
+        if packages.contains_key(&name) || unbuilt.contains_key(&name) {
             return Err(LockError::Twice(name, target.to_string()));
         }
+        match package {
+            Read::Whole(package) => drop(packages.insert(name, package)),
+            Read::Unbuilt(package) => drop(unbuilt.insert(name, package)),
+        }
     }
-    Ok(packages)
+    Ok((packages, unbuilt))
 }
 
-fn package(entry: Package, target: &Target, tags: &Tags) -> Result<LockedPackage, LockError> {
+/// What an entry is.
+enum Read {
+    Whole(LockedPackage),
+    Unbuilt(Unbuilt),
+}
+
+/// The wheel that fits best, with its name.
+fn best_wheel(wheels: Vec<Wheel>, tags: &Tags) -> Option<(WheelFilename, Wheel)> {
     let mut best: Option<((u32, WheelFilename), Wheel)> = None;
-    for wheel in entry.wheels {
+    for wheel in wheels {
         let name = wheel_name(&wheel);
         let Some(filename) = name.and_then(|name| name.parse::<WheelFilename>().ok()) else {
             continue;
@@ -255,20 +287,50 @@ fn package(entry: Package, target: &Target, tags: &Tags) -> Result<LockedPackage
             best = Some(((rank, filename), wheel));
         }
     }
-    let Some(((_, filename), wheel)) = best else {
-        return Err(LockError::NoWheel(entry.name, target.to_string()));
-    };
+    best.map(|((_, filename), wheel)| (filename, wheel))
+}
+
+fn package(mut entry: Package, target: &Target, tags: &Tags) -> Result<Read, LockError> {
+    let name = entry.name.clone();
     let wrong = |problem: String| LockError::Entry {
-        package: entry.name.clone(),
+        package: name.clone(),
         problem,
     };
-    let sha256: Sha256 = wheel
-        .hashes
-        .get("sha256")
-        .ok_or_else(|| wrong(format!("has no sha256 for `{filename}`")))?
-        .parse()
-        .map_err(|error| wrong(format!("has a wrong hash: {error}")))?;
-    if filename.name() != &entry.name {
+    let mut dependencies: Vec<PackageName> = entry
+        .dependencies
+        .iter()
+        .filter_map(|table| table.get("name")?.as_str()?.parse().ok())
+        .collect();
+    dependencies.sort();
+    dependencies.dedup();
+    let index = entry.index.take().unwrap_or_default();
+    let requires_python = entry.requires_python.take();
+    // A wheel that was built is one among those of the sdist; it was made for a target.
+    let metadata = entry.tool.metadata();
+    let built = std::mem::take(&mut entry.tool).built();
+    let built = built.filter(|_| entry.sdist.is_some());
+    let built = best_wheel(built.into_iter().collect(), tags);
+    let sdist = match &built {
+        Some(_) => entry.sdist.take(),
+        None => None,
+    };
+    let wheels = std::mem::take(&mut entry.wheels);
+    let Some((filename, wheel)) = built.or_else(|| best_wheel(wheels, tags)) else {
+        let Some(sdist) = entry.sdist else {
+            return Err(LockError::NoWheel(name, target.to_string()));
+        };
+        let version = entry.version.ok_or_else(|| {
+            wrong("has a source distribution alone, and does not say its version".to_owned())
+        })?;
+        return Ok(Read::Unbuilt(Unbuilt {
+            version,
+            sdist: locked_sdist(sdist).map_err(wrong)?,
+            index,
+            requires_python,
+            dependencies,
+        }));
+    };
+    if filename.name() != &name {
         return Err(wrong(format!(
             "lists `{filename}`, which is another package's"
         )));
@@ -279,14 +341,8 @@ fn package(entry: Package, target: &Target, tags: &Tags) -> Result<LockedPackage
             "says version {version} and lists `{filename}`"
         )));
     }
-    let mut dependencies: Vec<PackageName> = entry
-        .dependencies
-        .iter()
-        .filter_map(|table| table.get("name")?.as_str()?.parse().ok())
-        .collect();
-    dependencies.sort();
-    dependencies.dedup();
-    Ok(LockedPackage {
+    let sha256 = sha256(&wheel, filename.as_str()).map_err(wrong)?;
+    Ok(Read::Whole(LockedPackage {
         version,
         wheel: LockedWheel {
             filename,
@@ -295,11 +351,32 @@ fn package(entry: Package, target: &Target, tags: &Tags) -> Result<LockedPackage
             size: wheel.size,
             upload_time: wheel.upload_time.map(|time| time.to_string()),
         },
-        index: entry.index.unwrap_or_default(),
-        requires_python: entry.requires_python,
-        sdist: None,
+        sdist: sdist.map(locked_sdist).transpose().map_err(wrong)?,
+        index,
+        requires_python,
         dependencies,
-        metadata: entry.tool.metadata(),
+        metadata,
+    }))
+}
+
+/// A file's sha256, which every file of a lock must have here. The error says what is wrong.
+fn sha256(file: &Wheel, name: &str) -> Result<Sha256, String> {
+    let text = file.hashes.get("sha256");
+    let text = text.ok_or_else(|| format!("has no sha256 for `{name}`"))?;
+    text.parse()
+        .map_err(|error| format!("has a wrong hash: {error}"))
+}
+
+fn locked_sdist(file: Wheel) -> Result<LockedSdist, String> {
+    let name = wheel_name(&file).map(Cow::into_owned);
+    let filename = name.ok_or("has a source distribution without a name")?;
+    let sha256 = sha256(&file, &filename)?;
+    Ok(LockedSdist {
+        filename,
+        url: file.url.or(file.path).unwrap_or_default(),
+        sha256,
+        size: file.size,
+        upload_time: file.upload_time.map(|time| time.to_string()),
     })
 }
 
@@ -347,6 +424,42 @@ mod tests {
              wheels = [{{ {wheel}, hashes = {{ sha256 = \"{sha256}\" }} }}]\n"
         );
         Lock::from_toml(&text, Some(&target()))
+    }
+
+    #[test]
+    fn a_source_distribution_alone_is_a_draft_until_it_is_built() {
+        let (source, wheel) = (Sha256::of("source"), Sha256::of("wheel"));
+        let entry = format!(
+            "lock-version = \"1.0\"\n[[packages]]\nname = \"docopt\"\nversion = \"0.6.2\"\n\
+             sdist = {{ url = \"https://h/docopt-0.6.2.tar.gz\", hashes = {{ sha256 = \"{source}\" }} }}\n"
+        );
+        let error = Lock::from_toml(&entry, Some(&target())).expect_err("no wheel");
+        assert!(matches!(error, LockError::Unbuilt(..)), "{error}");
+        let mut draft = Lock::draft(&entry, Some(&target())).expect("a draft");
+        let again = Lock::draft(&draft.to_toml(), None).expect("its own text");
+        assert_eq!(again, draft);
+
+        let (name, unbuilt) = draft.unbuilt.first_key_value().expect("one");
+        assert_eq!(unbuilt.sdist.filename, "docopt-0.6.2.tar.gz");
+        let filename: WheelFilename = "docopt-0.6.2-py3-none-any.whl".parse().expect("a wheel");
+        let built = LockedWheel {
+            filename,
+            url: String::new(),
+            sha256: wheel,
+            size: Some(7),
+            upload_time: None,
+        };
+        draft.add(&name.clone(), built);
+        let lock = draft.finish().expect("nothing is left");
+        let text = lock.to_toml();
+        assert!(!text.contains("wheels ="), "{text}");
+        assert_eq!(Lock::from_toml(&text, None).expect(&text), lock);
+        assert!(lock.canonical().contains(&wheel.to_string()));
+        assert!(!lock.canonical().contains(&source.to_string()));
+
+        let foreign = text.replace("py3-none-any", "cp38-cp38-win_amd64");
+        let draft = Lock::draft(&foreign, None).expect("it is built anew for another target");
+        assert_eq!(draft.unbuilt.len(), 1);
     }
 
     #[test]

@@ -1,0 +1,6 @@
+//! Archives that may and may not be unpacked; builds that are good, bad and hostile.
+
+mod builds;
+mod confined;
+mod support;
+mod unpacked;
