@@ -177,11 +177,10 @@ impl Amendments {
                         needs.add(Dependency { by, ..one.clone() });
                     }
                 }
-                Some(_) => {}
                 None if dependencies::applies(requirement, extra, markers) => {
                     needs.add(dependencies::read(requirement));
                 }
-                None => {}
+                Some(_) | None => {}
             }
         }
         let needs = needs.into_vec();

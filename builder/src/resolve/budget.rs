@@ -84,3 +84,55 @@ impl Budget {
 fn within(count: usize, most: usize, limit: Limit) -> Result<(), Limit> {
     if count < most { Ok(()) } else { Err(limit) }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::index::{Announced, File, FileKind};
+
+    #[test]
+    fn heavy_pages_reach_the_limit_long_before_their_number_does() {
+        let file = File {
+            kind: FileKind::Wheel,
+            filename: String::new(),
+            version: "1".parse().expect("a version"),
+            url: "x".repeat(8 << 20),
+            sha256: None,
+            size: None,
+            requires_python: None,
+            yanked: None,
+            upload_time: None,
+            metadata: Announced::Silent,
+        };
+        let page = Project {
+            name: "a".parse().expect("a name"),
+            index: String::new(),
+            files: vec![file],
+            linked: 0,
+            status: None,
+        };
+        let mut budget = Budget::default();
+        let mut pages = 0;
+        while budget.page().is_ok() {
+            budget.asks_page();
+            budget.came(&page);
+            pages += 1;
+        }
+        assert_eq!(budget.page(), Err(Limit::Bytes));
+        assert_eq!(budget.version(), Err(Limit::Bytes));
+        assert!((100..200).contains(&pages), "{pages}");
+    }
+
+    #[test]
+    fn a_try_has_few_questions_and_leaves_the_rest_as_it_was() {
+        let mut budget = Budget::default();
+        budget.set_tries(Some(2));
+        budget.asks_page();
+        assert!(budget.is_try() && budget.version().is_ok());
+        budget.asks_version();
+        assert_eq!(budget.page(), Err(Limit::Try));
+        assert_eq!(budget.version(), Err(Limit::Try));
+        budget.set_tries(None);
+        assert!(budget.page().is_ok() && !budget.is_try());
+    }
+}

@@ -7,9 +7,10 @@
 //! `amendments` knows what stands beside the requirements; `candidates` reads a page; `solver` is
 //! `PubGrub` without I/O (`choices`, `packages`, `incompatibility`, `partial` are its values, `expand`
 //! and `conflict` its two halves); `search` feeds it, `prefetch` asks ahead within a `budget`; `driver`
-//! makes a lock of the answer; `explain`, `minimal` and `verdict` turn a failure into sentences, and
-//! `relax` tries what would help.
+//! makes a lock of the answer; `explain`, `minimal` and `verdict` turn a failure into sentences
+//! (`dead_end` and `absent` those about one package), and `relax` tries what would help.
 
+mod absent;
 mod amendments;
 mod budget;
 mod candidates;
@@ -33,6 +34,7 @@ mod relax;
 mod search;
 mod solver;
 mod specifiers;
+mod spoken;
 mod suggest;
 mod verdict;
 

@@ -14,10 +14,10 @@ use super::amendments::Amendments;
 use super::driver::preferred;
 use super::explain::Explanation;
 use super::phrases::list;
-use super::prefetch::{Halt, Prefetch};
+use super::prefetch::Prefetch;
 use super::search::{Found, search};
 use super::solver::{Chosen, Solver};
-use super::verdict::bare;
+use super::spoken::bare;
 
 /// So many bounds are tried.
 const MAX_BOUNDS: usize = 4;
@@ -80,10 +80,7 @@ async fn attempt(
     let amendments = Arc::new(Amendments::of(request).ok()?);
     let mut solver = Solver::new(request, amendments, preferred(preferences));
     solver.max_steps = MAX_STEPS;
-    match search(&mut solver, prefetch, &|_| {}).await {
-        Ok(found) => Some(found),
-        Err(Halt::Limit(_) | Halt::Index(..)) => None,
-    }
+    search(&mut solver, prefetch, &|_| {}).await.ok()
 }
 
 fn without(request: &Request, bound: Bound) -> Request {

@@ -2,17 +2,15 @@
 
 use std::collections::BTreeMap;
 
-use pep508_rs::PackageName;
-use pyrun_core::request::without_credentials;
-use pyrun_core::{Code, Fault, Request, Requirement, Span};
+use pyrun_core::{Code, Fault, Request};
 
 use super::choices::Choices;
 use super::dead_end;
 use super::explain::{Explanation, Fact, NeedFact, Why};
 use super::packages::PackageId;
 use super::phrases::{list, subject};
-use super::relax::Bound;
 use super::solver::Solver;
+use super::spoken::{bare, bounds, names, spans, spelled};
 
 /// With more requirements than this, the message does not name them.
 const MAX_NAMED: usize = 4;
@@ -24,10 +22,10 @@ pub(super) fn verdict(solver: &Solver, facts: &[Fact], request: &Request) -> Exp
     let words = Words { solver, request };
     let (mut fault, bounds) = match words.single_dead_end(facts) {
         Some(package) => (words.nothing_there(package, facts), Vec::new()),
-        None => (words.conflict(facts), words.bounds(facts)),
+        None => (words.conflict(facts), bounds(facts)),
     };
     for fact in facts {
-        for span in words.spans(fact) {
+        for span in spans(request, fact) {
             if !fault.spans.contains(&span) {
                 fault.spans.push(span);
             }
@@ -36,7 +34,7 @@ pub(super) fn verdict(solver: &Solver, facts: &[Fact], request: &Request) -> Exp
     Explanation {
         fault,
         bounds,
-        names: words.names(facts),
+        names: names(solver, facts),
     }
 }
 
@@ -52,71 +50,6 @@ impl Words<'_> {
 
     fn label(&self, package: PackageId) -> String {
         self.solver.packages.get(package).identity.to_string()
-    }
-
-    /// The places in the user's files that a fact speaks of.
-    fn spans(&self, fact: &Fact) -> Vec<Span> {
-        let options = &self.request.options;
-        let origins = match fact {
-            Fact::Need(fact) => {
-                let asked = fact
-                    .need
-                    .asked
-                    .map(|place| &self.request.requirements[place]);
-                let by = fact.need.by.map(|place| &options.overrides[place]);
-                [asked, by]
-            }
-            Fact::Out { why, .. } => match why {
-                Why::Constraint(place) => [Some(&options.constraints[*place]), None],
-                Why::Python(_) | Why::Unusable(_) => [None, None],
-            },
-        };
-        let spans = origins.into_iter().flatten();
-        spans.filter_map(|one| one.origin.span.clone()).collect()
-    }
-
-    /// The packages that facts are about, those that the user asks for first.
-    fn names(&self, facts: &[Fact]) -> Vec<PackageName> {
-        let needs = || {
-            facts.iter().filter_map(|fact| match fact {
-                Fact::Need(fact) => Some(fact),
-                Fact::Out { .. } => None,
-            })
-        };
-        let asked = needs().filter(|fact| fact.need.asked.is_some());
-        let mut names = Vec::new();
-        for fact in asked.chain(needs()) {
-            let name = self.solver.packages.get(fact.need.target).name();
-            let name = name.expect("nothing needs the root");
-            if !names.contains(name) {
-                names.push(name.clone());
-            }
-        }
-        names
-    }
-
-    /// The user's own bounds that facts speak of.
-    fn bounds(&self, facts: &[Fact]) -> Vec<Bound> {
-        let mut bounds = Vec::new();
-        for fact in facts {
-            let bound = match fact {
-                Fact::Need(fact) => {
-                    let need = &fact.need;
-                    let own = !need.specifiers.is_empty() && need.by.is_none();
-                    need.asked.filter(|_| own).map(Bound::Asked)
-                }
-                Fact::Out { why, .. } => match why {
-                    Why::Constraint(place) => Some(Bound::Constraint(*place)),
-                    Why::Python(_) | Why::Unusable(_) => None,
-                },
-            };
-            if let Some(bound) = bound
-                && !bounds.contains(&bound)
-            {
-                bounds.push(bound);
-            }
-        }
-        bounds
     }
 
     /// The one package of which nothing can be used, if that alone is what is wrong.
@@ -460,21 +393,4 @@ enum Bounding {
     Need(PackageId, Option<usize>),
     /// The constraint at this place.
     Constraint(usize),
-}
-
-/// A requirement as the user wrote it, without its marker and its credentials.
-pub(super) fn bare(requirement: &Requirement) -> String {
-    let mut spec = requirement.spec.clone();
-    spec.marker = pep508_rs::MarkerTree::TRUE;
-    format!("`{}`", without_credentials(&spec.to_string()))
-}
-
-/// A requirement with the place where it was written.
-pub(super) fn spelled(requirement: &Requirement) -> String {
-    let place = requirement.origin.to_string();
-    if place.is_empty() {
-        bare(requirement)
-    } else {
-        format!("{} ({place})", bare(requirement))
-    }
 }

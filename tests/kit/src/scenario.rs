@@ -265,7 +265,7 @@ impl Scenario {
             (world.index)(name)
         };
         let others = self.indexes.keys().map(named);
-        let names = |listed: &[String]| match listed {
+        let selection = |listed: &[String]| match listed {
             [] => Selection::None,
             [all] if all == ":all:" => Selection::All,
             some => Selection::Only(some.iter().map(|name| package(name)).collect()),
@@ -298,8 +298,8 @@ impl Scenario {
                 find_links: world.links.iter().map(|&link| link.to_owned()).collect(),
                 constraints: written(&self.constraints, "constraints.txt"),
                 overrides: written(&self.overrides, "overrides.txt"),
-                no_binary: names(&self.no_binary),
-                only_binary: names(&self.only_binary),
+                no_binary: selection(&self.no_binary),
+                only_binary: selection(&self.only_binary),
                 require_hashes: self.require_hashes,
             },
         }
