@@ -43,10 +43,11 @@ impl Here {
         };
         let interpreter = interpreter::find(&wanted, &Environment::of_process(), &place.cache)?;
         let store = depot::store(&place.store).await?;
+        let options = resolving.options_for(&interpreter.target);
         let index = Index::new(ClientOptions {
             offline: resolving.offline,
             refresh: resolving.freshness == Freshness::Upgrade,
-            ..ClientOptions::new(resolving.options.indexes.clone(), place.cache.join("index"))
+            ..ClientOptions::new(options.indexes, place.cache.join("index"))
         })?;
         let builder = Builder::new(Arc::clone(&store), index, place.cache.join("scratch"));
         let runner = Runner::new(Arc::clone(&store), &place.cache, interpreter.clone());
