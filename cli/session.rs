@@ -154,7 +154,7 @@ impl Session {
     pub fn build_request(&self, wanted: &Wanted, goal: Goal) -> Result<BuildRequest, Fault> {
         let target = self.target();
         let (found, pylock) = match wanted {
-            Wanted::Requirements(found) => (found.clone(), None),
+            Wanted::Requirements(found) => (found.as_ref().clone(), None),
             Wanted::Lock(file) => (Requirements::default(), Some(file.lock(target)?.to_toml())),
         };
         let options = self.resolving.options_for(target);

@@ -7,6 +7,7 @@ use clap::{Args, ValueEnum};
 /// How to resolve.
 #[derive(Debug, Clone, Default, Args)]
 #[command(next_help_heading = "Resolving")]
+#[expect(clippy::struct_excessive_bools, reason = "each is a flag of its own")]
 pub struct ResolveArgs {
     /// Python, such as 3.12, or an interpreter's path
     #[arg(short, long, value_name = "VERSION", env = "PYRUN_PYTHON_VERSION")]
@@ -123,9 +124,14 @@ pub enum Resolution {
 #[derive(Debug, Clone, Default, Args)]
 #[command(next_help_heading = "Resolving")]
 pub struct TargetArgs {
-    /// For another machine than this one: x86_64 or aarch64, x86_64-manylinux_2_28,
-    /// aarch64-musllinux_1_2, macos-arm64, …; its Python is that of --python-version
-    #[arg(long, visible_alias = "python-platform", value_name = "PLATFORM")]
+    /// The platform in words.
+    #[arg(
+        long,
+        visible_alias = "python-platform",
+        value_name = "PLATFORM",
+        help = "For another machine than this one: x86_64, aarch64, aarch64-manylinux_2_28, \
+                x86_64-musllinux_1_2, macos-arm64, …; its Python is that of --python-version"
+    )]
     pub platform: Option<String>,
 }
 

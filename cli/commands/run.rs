@@ -36,7 +36,7 @@ pub async fn run(args: RunArgs, console: &Console) -> Result<ExitCode, Fault> {
         .transpose()?;
     let wanted = match &args.lock {
         Some(path) => Wanted::Lock(Pylock::read(&path.to_string_lossy())?),
-        None => Wanted::Requirements(call.requirements.clone()),
+        None => Wanted::Requirements(call.requirements.clone().into()),
     };
     let (output, surroundings) = match call.entry {
         Entry::Function { .. } => (Output::Function, Surroundings::function()),

@@ -119,7 +119,8 @@ impl<'a> Written<'a> {
         };
         let is_address = place.contains("://") || place.starts_with("file:");
         let is_path = place.starts_with('.') || place.contains(['/', '\\']);
-        let is_file = place.ends_with(".whl") || SDISTS.iter().any(|end| place.ends_with(end));
+        let mut ends = std::iter::once(&".whl").chain(&SDISTS);
+        let is_file = ends.any(|end| place.ends_with(end));
         let names_file = is_address || is_path || (is_file && !place.contains(['=', '<', '>']));
         names_file.then_some(Self {
             name: None,
@@ -302,6 +303,7 @@ mod tests {
             ("git+https://u:secret@x/y", "is a repository"),
             ("name @ git+https://x/y@main", "is a repository"),
             ("https://u:secret@x:nonsense/a.whl", "no address"),
+            ("a b @ https://u:secret@x/a.whl", "not a requirement"),
         ] {
             let fault = read(text, folder.path()).expect_err(text);
             assert!(fault.message.contains(part), "{text}: {fault:?}");

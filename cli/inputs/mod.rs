@@ -15,6 +15,7 @@ mod uv_lock;
 
 use std::path::Path;
 
+use pyrun_core::request::without_credentials;
 use pyrun_core::{Code, Fault, Origin, Requirement, VersionSpecifiers, Wishes};
 
 pub use address::links;
@@ -45,7 +46,7 @@ impl Input {
 #[derive(Debug, Clone)]
 pub enum Wanted {
     /// Requirements to resolve.
-    Requirements(Requirements),
+    Requirements(Box<Requirements>),
     /// A lock to build as it is.
     Lock(Pylock),
 }
@@ -90,7 +91,7 @@ pub fn read(sources: &[String], choice: &Choice) -> Result<Vec<Input>, Fault> {
     if !words.list.is_empty() {
         inputs.push(Input {
             name: "the command line".to_owned(),
-            wanted: Wanted::Requirements(words),
+            wanted: Wanted::Requirements(words.into()),
         });
     }
     Ok(inputs)
@@ -116,21 +117,20 @@ fn read_file(source: &str, choice: &Choice) -> Result<Option<Vec<Input>>, Fault>
             wanted,
         }]))
     };
+    let requirements = |found: Requirements| one(Wanted::Requirements(found.into()));
     match extension {
         "py" => script::inputs(source).map(Some),
         "toml" if is_pylock(&name) => one(Wanted::Lock(Pylock::read(path)?)),
-        "toml" if name == "pyproject.toml" => one(Wanted::Requirements(pyproject::read(
-            path,
-            &read_text(path)?,
-            choice,
-        )?)),
+        "toml" if name == "pyproject.toml" => {
+            requirements(pyproject::read(path, &read_text(path)?, choice)?)
+        }
         "toml" => Err(Fault::new(
             Code::USAGE,
             format!("`{path}` is neither a pyproject.toml nor a pylock.toml"),
         )
         .hint("PEP 751 names lock files `pylock.toml` or `pylock.NAME.toml`")),
         "lock" if name == "uv.lock" => one(Wanted::Lock(Pylock::read_chosen(path, choice)?)),
-        "txt" | "in" => one(Wanted::Requirements(requirements_txt::read(path)?)),
+        "txt" | "in" => requirements(requirements_txt::read(path)?),
         _ => Ok(None),
     }
 }
@@ -163,9 +163,14 @@ fn parse_requirement(text: &str, origin: Origin) -> Result<Requirement, Fault> {
     match pyrun_core::parse_requirement(text) {
         Ok(spec) => Ok(Requirement::new(spec, origin)),
         Err(error) => {
+            let shown = if text.contains("://") {
+                without_credentials(text)
+            } else {
+                text.to_owned()
+            };
             let mut fault = Fault::new(
                 Code::REQUIREMENT_INVALID,
-                format!("`{text}` is not a requirement (PEP 508)"),
+                format!("`{shown}` is not a requirement (PEP 508)"),
             )
             .cause(error.reason);
             if let Some(span) = origin.span {

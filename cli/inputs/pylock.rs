@@ -70,9 +70,11 @@ impl Pylock {
             }
         };
         for package in lock.packages.values_mut() {
-            let url = &mut package.wheel.url;
-            if !url.is_empty() && !url.contains("://") {
-                *url = self.folder.join(&*url).to_string_lossy().into_owned();
+            let sdist = package.sdist.as_mut().map(|sdist| &mut sdist.url);
+            for url in std::iter::once(&mut package.wheel.url).chain(sdist) {
+                if !url.is_empty() && !url.contains("://") {
+                    *url = self.folder.join(&*url).to_string_lossy().into_owned();
+                }
             }
         }
         Ok(lock)

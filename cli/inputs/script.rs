@@ -216,7 +216,7 @@ pub fn inputs(word: &str) -> Result<Vec<Input>, Fault> {
             let entry = script.entry(name)?;
             Ok(Input {
                 name: name.map_or_else(|| path.to_owned(), |name| format!("{path}:{name}")),
-                wanted: Wanted::Requirements(requirements(&entry, path)?),
+                wanted: Wanted::Requirements(requirements(&entry, path)?.into()),
             })
         })
         .collect()

@@ -114,9 +114,6 @@ impl FileSettings {
         index.extend(self.index);
         let mut index_for = other.index_for;
         index_for.extend(self.index_for);
-        fn first<T>(own: Vec<T>, other: Vec<T>) -> Vec<T> {
-            if own.is_empty() { other } else { own }
-        }
         Self {
             store: self.store.or(other.store),
             cache_dir: self.cache_dir.or(other.cache_dir),
@@ -196,6 +193,11 @@ impl FileSettings {
         });
         Ok(settings)
     }
+}
+
+/// The list that says anything, the own one first.
+fn first<T>(own: Vec<T>, other: Vec<T>) -> Vec<T> {
+    if own.is_empty() { other } else { own }
 }
 
 #[cfg(test)]

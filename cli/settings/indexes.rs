@@ -2,7 +2,7 @@
 //!
 //! In: `NAME=URL` and `PACKAGE=URL|NAME`. Out: pins. Never: asks one.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use pyrun_core::request::without_credentials;
 use pyrun_core::{Code, Fault, MarkerTree, PackageName, Pin};
@@ -62,13 +62,11 @@ impl Indexes {
 
 /// Refuses a name that the command line gives and nothing uses: whoever gives one thinks that the
 /// index is asked. `pins` are the values of everything that pins.
-pub fn check_used<'a>(
-    words: &[String],
-    pins: impl Iterator<Item = &'a str> + Clone,
-) -> Result<(), Fault> {
+pub fn check_used<'a>(words: &[String], pins: impl Iterator<Item = &'a str>) -> Result<(), Fault> {
+    let pins: BTreeSet<&str> = pins.collect();
     for (name, _) in words.iter().filter_map(|word| word.split_once('=')) {
         let name = name.trim();
-        if !pins.clone().any(|pin| pin == name) {
+        if !pins.contains(name) {
             return Err(Fault::new(
                 Code::USAGE,
                 format!("the index `{name}` is named, and no package comes from it"),

@@ -190,6 +190,12 @@ fn a_bundle_for_another_machine_is_locked_and_built() {
     let bundles = world.bundles();
     assert_eq!(bundles.len(), 1, "{bundles:?}");
     assert_eq!(bundles[0]["here"], false, "{bundles:?}");
+    assert_eq!(bundles[0]["bytecode"], false, "{bundles:?}");
+    // That of a version that is here is the same on every machine.
+    let output = world.pyrun(&["prewarm", "--platform", "aarch64", "greet"]);
+    assert!(output.success(), "{output:?}");
+    let compiled = |row: &serde_json::Value| row["bytecode"] == true && row["here"] == false;
+    assert!(world.bundles().iter().any(compiled), "{output:?}");
 }
 
 #[test]
@@ -204,33 +210,72 @@ fn a_run_is_for_the_machine_it_happens_on() {
 }
 
 #[test]
-fn settings_of_bounds_reach_the_request() {
-    // Whether they are followed is the resolver's; that each makes a request of its own is ours.
+fn what_bounds_makes_a_request_of_its_own() {
+    // Whether it is followed is for the resolver to show.
     let world = World::new();
     world.context.write("c.txt", "words<2\n");
-    world.context.write("o.txt", "words==1.0\n");
-    let remembered = |arguments: &[&str]| {
-        let output = world.pyrun(arguments);
-        assert!(output.success(), "{arguments:?}: {output:?}");
-        let store = world.context.store().join("v1/locks");
-        fs_err::read_dir(store).expect("locks").count()
-    };
-    let mut known = remembered(&["lock", "words"]);
-    for arguments in [
-        &["--exclude-newer", "7 days"][..],
-        &["--prerelease", "allow"],
-    ] {
-        let mut all = vec!["lock", "words"];
+    assert_eq!(locked(&world, &["words"]), ["words 2.0"]);
+    let know = |arguments: &[&str]| {
+        let mut all = vec!["lock", "--locked", "words"];
         all.extend(arguments);
-        let now = remembered(&all);
-        assert_eq!(now, known + 1, "{arguments:?}");
-        known = now;
+        world.pyrun(&all).status
+    };
+    assert_eq!(know(&[]), Some(0));
+    for arguments in [
+        &["--constraint", "c.txt"][..],
+        &["--override", "c.txt"],
+        &["--no-binary", "words"],
+        &["--no-build"],
+        &["--find-links", "wheels"],
+        &["--index-for", "words=https://example.org/simple"],
+        &[
+            "--index",
+            "x=https://example.org/simple",
+            "--index-for",
+            "words=x",
+        ],
+        &["--exclude-newer", "7 days"],
+        &["--require-hashes"],
+        &["--no-index"],
+    ] {
+        assert_eq!(know(arguments), Some(3), "{arguments:?}");
     }
-    assert_eq!(
-        remembered(&["lock", "words", "--exclude-newer", "P1W"]),
-        known,
-        "a relative time stays relative"
+    world.context.write(
+        "pyrun.toml",
+        "constraint = ['c.txt']\n[index]\nx = 'https://example.org/simple'\n[index-for]\nwords = 'x'\n",
     );
+    assert_eq!(know(&[]), Some(3), "pyrun.toml says the same");
+}
+
+#[test]
+fn a_script_bounds_its_requirements_itself() {
+    let world = World::new();
+    world.context.write("c.txt", "words<2\n");
+    let script =
+        |table: &str| format!("# /// script\n# dependencies = ['words']\n# {table}\n# ///\n");
+    world.context.write("plain.py", script("[tool.pyrun]"));
+    assert!(world.pyrun(&["lock", "plain.py"]).success());
+    for (name, table) in [
+        ("own.py", "[tool.pyrun]\n# constraints = ['words<2']"),
+        (
+            "pinned.py",
+            "[tool.pyrun]\n# index-for = { words = 'https://example.org/simple' }",
+        ),
+        (
+            "uv.py",
+            "[tool.uv]\n# override-dependencies = ['words==1.0']",
+        ),
+    ] {
+        world.context.write(name, script(table));
+        let (status, said) = world.fails(&["lock", "--locked", name]);
+        assert_eq!(status, 3, "{name}: {said}");
+        assert!(said.contains("lock.stale"), "{name}: {said}");
+    }
+    let git = "[tool.uv.sources]\n# words = { git = 'https://example.org/x' }";
+    world.context.write("git.py", script(git));
+    let (status, said) = world.fails(&["lock", "git.py"]);
+    assert_eq!(status, 3, "{said}");
+    assert!(said.contains("comes from a git repository"), "{said}");
 }
 
 #[test]
