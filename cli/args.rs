@@ -2,11 +2,14 @@
 
 #[cfg(feature = "aws")]
 pub mod deploy;
+mod resolve;
 
 use std::ffi::OsString;
 use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
+
+pub use resolve::{ChoiceArgs, Prerelease, Resolution, ResolveArgs, TargetArgs};
 
 /// Run a Python function with its dependencies, now.
 #[derive(Debug, Parser)]
@@ -125,72 +128,6 @@ pub struct PlaceArgs {
     pub cache_dir: Option<PathBuf>,
 }
 
-/// How to resolve.
-#[derive(Debug, Clone, Default, Args)]
-#[command(next_help_heading = "Resolving")]
-pub struct ResolveArgs {
-    /// Python, such as 3.12, or an interpreter's path
-    #[arg(short, long, value_name = "VERSION", env = "PYRUN_PYTHON_VERSION")]
-    pub python_version: Option<String>,
-    /// The package index
-    #[arg(
-        long,
-        value_name = "URL",
-        env = "PYRUN_INDEX_URL",
-        hide_env_values = true
-    )]
-    pub index_url: Option<String>,
-    /// Another index, asked before the one of --index-url; may be given several times
-    #[arg(
-        long,
-        value_name = "URL",
-        env = "PYRUN_EXTRA_INDEX_URL",
-        value_delimiter = ' ',
-        hide_env_values = true
-    )]
-    pub extra_index_url: Vec<String>,
-    /// Leave out files uploaded at or after this time (2026-01-31, or with a time)
-    #[arg(long, value_name = "TIME", env = "PYRUN_EXCLUDE_NEWER")]
-    pub exclude_newer: Option<String>,
-    /// Whether pre-releases may be chosen
-    #[arg(long, value_name = "MODE", env = "PYRUN_PRERELEASE")]
-    pub prerelease: Option<Prerelease>,
-    /// Which of the versions that fit is preferred
-    #[arg(long, value_name = "MODE", env = "PYRUN_RESOLUTION")]
-    pub resolution: Option<Resolution>,
-    /// Resolve anew, even if these requirements are locked already
-    #[arg(short = 'U', long, conflicts_with = "locked")]
-    pub upgrade: bool,
-    /// Refuse to resolve: these requirements must be locked already
-    #[arg(long)]
-    pub locked: bool,
-    /// Ask no index: use only what is here
-    #[arg(long, env = "PYRUN_OFFLINE", value_parser = clap::builder::FalseyValueParser::new())]
-    pub offline: bool,
-}
-
-/// Whether pre-releases may be chosen.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
-pub enum Prerelease {
-    /// Never
-    Disallow,
-    /// Always
-    Allow,
-    /// When asked for by name, or when nothing else fits
-    IfNecessaryOrExplicit,
-}
-
-/// Which version is preferred.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
-pub enum Resolution {
-    /// The highest
-    Highest,
-    /// The lowest
-    Lowest,
-    /// The lowest of what is asked for directly
-    LowestDirect,
-}
-
 /// `pyrun run`.
 #[derive(Debug, Args)]
 #[command(
@@ -210,9 +147,12 @@ pub struct RunArgs {
     /// A whole call as JSON, {"args": [...], "kwargs": {...}}; @FILE reads a file, - standard input
     #[arg(long, value_name = "JSON")]
     pub input: Option<String>,
-    /// Run against this pylock.toml instead of resolving
+    /// Run against this pylock.toml or uv.lock instead of resolving
     #[arg(long, value_name = "FILE")]
     pub lock: Option<PathBuf>,
+    /// Not for runs: they happen where Python is
+    #[arg(long, hide = true)]
+    pub platform: Option<String>,
     /// Write the result to a file instead of standard output
     #[arg(short, long, value_name = "FILE")]
     pub output: Option<PathBuf>,
@@ -235,6 +175,8 @@ pub struct LockArgs {
     #[arg(short, long, value_name = "FILE")]
     pub output: Option<PathBuf>,
     #[command(flatten)]
+    pub target: TargetArgs,
+    #[command(flatten)]
     pub resolve: ResolveArgs,
     #[command(flatten)]
     pub place: PlaceArgs,
@@ -256,6 +198,8 @@ pub struct PrewarmArgs {
           value_parser = clap::value_parser!(u32).range(1..=500))]
     pub instances: u32,
     #[command(flatten)]
+    pub target: TargetArgs,
+    #[command(flatten)]
     pub resolve: ResolveArgs,
     #[command(flatten)]
     pub place: PlaceArgs,
@@ -264,10 +208,12 @@ pub struct PrewarmArgs {
 /// Where requirements come from.
 #[derive(Debug, Args)]
 pub struct SourceArgs {
-    /// A script (FILE or <FILE:FUNCTION>), requirements.txt, pyproject.toml or pylock.toml, or
-    /// requirements such as 'pandas>=2'
+    /// A script (FILE or <FILE:FUNCTION>), requirements.txt, pyproject.toml, pylock.toml or uv.lock,
+    /// or requirements such as 'pandas>=2' or a wheel's path
     #[arg(required = true, value_name = "SOURCE")]
     pub sources: Vec<String>,
+    #[command(flatten)]
+    pub choice: ChoiceArgs,
 }
 
 /// `pyrun cache …`.

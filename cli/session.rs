@@ -3,15 +3,18 @@
 //! In: arguments and what the input says of itself. Out: a [`Session`], on this machine or on a
 //! remote. Never: touches the network for a session on this machine with its store in a folder.
 
+mod elsewhere;
 mod local;
 
 use pyrun_core::protocol::{BuildRequest, Freshness, Goal, Limits, PROTOCOL};
-use pyrun_core::{Code, Fault, LockHash, Request, Target};
+use pyrun_core::{
+    Code, Fault, LockHash, Request, Requirement, ResolveOptions, Target, VersionOrUrl, Wishes,
+};
 use pyrun_runner::Surroundings;
 use pyrun_runner::interpreter::PythonRequest;
 use pyrun_runner::warm::Warm;
 
-use crate::args::{PlaceArgs, ResolveArgs};
+use crate::args::{PlaceArgs, ResolveArgs, TargetArgs};
 use crate::client::{Built, Client, Outcome};
 use crate::console::Console;
 use crate::inputs::{Requirements, Wanted};
@@ -20,9 +23,10 @@ use crate::remote::Lambda;
 use crate::remote::Wish;
 use crate::remote::budget::{Affordable, Budget};
 use crate::remote::locks::{Locks, Remembered};
-use crate::settings::{FileSettings, Place, Remote, Resolving, ScriptSettings, refuse_store};
+use crate::settings::{FileSettings, Place, Platform, Remote, Resolving, refuse_store};
 use crate::transport::Transport;
 
+use elsewhere::There;
 use local::Here;
 
 /// How long a command waits to leave something to be done behind it.
@@ -39,6 +43,8 @@ pub struct Session {
 enum Side {
     /// In this process.
     Here(Box<Here>),
+    /// In this process, for another platform: a builder alone.
+    There(Box<There>),
     /// In two functions.
     Remote(Lambda),
 }
@@ -50,13 +56,15 @@ impl Session {
         resolve: &ResolveArgs,
         file: &FileSettings,
         wanted: &Wanted,
+        target: &TargetArgs,
         surroundings: Surroundings,
     ) -> Result<Self, Fault> {
-        let script = match wanted {
+        let own = match wanted {
             Wanted::Requirements(found) => found.settings.clone(),
-            Wanted::Lock(_) => ScriptSettings::default(),
+            Wanted::Lock(_) => Wishes::default(),
         };
-        let resolving = Resolving::resolve(resolve, &script, file)?;
+        let resolving = Resolving::resolve(resolve, &own, file)?;
+        let platform = target.platform.as_deref().map(Platform::read).transpose()?;
         let interrupt = Interrupt::listen()?;
         let python = python(&resolving, wanted)?;
         let wish = Wish {
@@ -68,6 +76,9 @@ impl Session {
         };
         let side = if let Some(remote) = Remote::choose(place.on.as_deref(), file)? {
             refuse_store(place, &remote.name)?;
+            if platform.is_some() {
+                return Err(has_a_platform(&remote.name));
+            }
             if resolving.offline {
                 return Err(not_offline(&remote.name));
             }
@@ -79,6 +90,14 @@ impl Session {
                 opened = Box::pin(opening) => opened?,
                 () = stop.wait() => return Err(crate::interrupt::fault()),
             })
+        } else if let Some(platform) = platform {
+            let place = Place::resolve(place, file)?;
+            let locked = match wanted {
+                Wanted::Lock(file) => file.python(),
+                Wanted::Requirements(_) => None,
+            };
+            let there = There::open(place, &resolving, platform, &wish, locked).await?;
+            Side::There(Box::new(there))
         } else {
             let place = Place::resolve(place, file)?;
             let here = Here::open(place, &resolving, &wish, surroundings, &interrupt).await?;
@@ -95,6 +114,7 @@ impl Session {
     pub fn client<'a>(&'a self, console: &'a Console) -> Client<'a> {
         let transport: &dyn Transport = match &self.side {
             Side::Here(here) => &here.transport,
+            Side::There(there) => &there.transport,
             Side::Remote(lambda) => lambda,
         };
         Client::new(transport, console, self.interrupt.clone())
@@ -103,8 +123,21 @@ impl Session {
     /// The functions, where the builder and the runner are that.
     pub fn lambda(&self) -> Option<&Lambda> {
         match &self.side {
-            Side::Here(_) => None,
+            Side::Here(_) | Side::There(_) => None,
             Side::Remote(lambda) => Some(lambda),
+        }
+    }
+
+    /// Whether bundles are for another platform than that of whoever could run them from here.
+    pub fn is_elsewhere(&self) -> bool {
+        matches!(self.side, Side::There(_))
+    }
+
+    /// Whether bytecode can be compiled for the target.
+    pub fn compiles(&self) -> bool {
+        match &self.side {
+            Side::There(there) => there.compiles,
+            Side::Here(_) | Side::Remote(_) => true,
         }
     }
 
@@ -112,6 +145,7 @@ impl Session {
     pub fn target(&self) -> &Target {
         match &self.side {
             Side::Here(here) => &here.interpreter.target,
+            Side::There(there) => &there.target,
             Side::Remote(lambda) => lambda.target(),
         }
     }
@@ -120,16 +154,20 @@ impl Session {
     pub fn build_request(&self, wanted: &Wanted, goal: Goal) -> Result<BuildRequest, Fault> {
         let target = self.target();
         let (found, pylock) = match wanted {
-            Wanted::Requirements(found) => (found.clone(), None),
+            Wanted::Requirements(found) => (found.as_ref().clone(), None),
             Wanted::Lock(file) => (Requirements::default(), Some(file.draft(target)?.to_toml())),
         };
+        let options = self.resolving.options_for(target);
+        if self.lambda().is_some() {
+            check_reachable(&found.list, &options)?;
+        }
         Ok(BuildRequest {
             protocol: PROTOCOL,
             request: Request {
                 requirements: found.list,
                 requires_python: found.requires_python,
                 target: target.clone(),
-                options: self.resolving.options.clone(),
+                options,
             },
             pylock,
             freshness: self.resolving.freshness,
@@ -179,6 +217,7 @@ impl Session {
     pub async fn finish_behind(&self, request: &BuildRequest, outcome: &Outcome) {
         match &self.side {
             Side::Here(here) => here.finish_behind(&outcome.lock).await,
+            Side::There(_) => {}
             Side::Remote(lambda) => {
                 // What is kept of uses is for `cache` alone.
                 let _ = Warm::open(&lambda.home()).record_use(&outcome.lock);
@@ -215,6 +254,50 @@ impl Session {
     }
 }
 
+fn has_a_platform(remote: &str) -> Fault {
+    Fault::new(
+        Code::USAGE,
+        format!("`--platform` was asked for, and the functions of `{remote}` have one"),
+    )
+    .hint("leave it out, or build on this machine with `--on local`")
+}
+
+/// Refuses what lies on this machine alone, which a builder elsewhere can't reach.
+fn check_reachable(list: &[Requirement], options: &ResolveOptions) -> Result<(), Fault> {
+    let refuse = |what: String| {
+        Fault::new(
+            Code::USAGE,
+            format!("{what} lies on this machine, and the bundle is built on a remote"),
+        )
+        .hint("put the wheel where the remote can reach it, or work on this machine with `--on local`")
+    };
+    let all = list
+        .iter()
+        .chain(&options.constraints)
+        .chain(&options.overrides);
+    for requirement in all {
+        if let Some(VersionOrUrl::Url(url)) = &requirement.spec.version_or_url
+            && url.scheme() == "file"
+        {
+            let fault = refuse(format!("`{url}`"));
+            return Err(requirement
+                .origin
+                .span
+                .iter()
+                .cloned()
+                .fold(fault, Fault::span));
+        }
+    }
+    match options
+        .find_links
+        .iter()
+        .find(|links| !links.contains("://"))
+    {
+        Some(folder) => Err(refuse(format!("`{folder}` (`--find-links`)"))),
+        None => Ok(()),
+    }
+}
+
 fn not_offline(remote: &str) -> Fault {
     Fault::new(
         Code::USAGE,
@@ -231,4 +314,31 @@ fn python(resolving: &Resolving, wanted: &Wanted) -> Result<Option<PythonRequest
     };
     let text = resolving.python.as_ref().or(locked.as_ref());
     Ok(text.map(|text| text.parse()).transpose()?)
+}
+
+#[cfg(test)]
+mod tests {
+    use pyrun_core::Origin;
+
+    use super::*;
+
+    #[test]
+    fn a_remote_builder_is_sent_to_no_file_of_this_machine() {
+        let list = |text: &str| {
+            [Requirement::new(
+                text.parse().expect(text),
+                Origin::default(),
+            )]
+        };
+        let options = ResolveOptions::default();
+        let near = "a @ file:///w/a-1-py3-none-any.whl";
+        assert!(check_reachable(&list(near), &options).is_err());
+        assert!(check_reachable(&list("a @ https://x/a-1-py3-none-any.whl"), &options).is_ok());
+        let mut links = options.clone();
+        links.find_links = vec!["/w".to_owned()];
+        assert!(check_reachable(&[], &links).is_err());
+        let mut bounds = options;
+        bounds.constraints = list(near).to_vec();
+        assert!(check_reachable(&[], &bounds).is_err());
+    }
 }

@@ -9,13 +9,14 @@ use pyrun_runner::Surroundings;
 use crate::args::LockArgs;
 use crate::console::Console;
 use crate::destination::Destination;
-use crate::inputs;
+use crate::inputs::{self, Choice};
 use crate::session::Session;
 use crate::settings::FileSettings;
 
 /// Resolves one set of requirements and writes its lock.
 pub async fn run(args: LockArgs, console: &Console) -> Result<ExitCode, Fault> {
-    let inputs = inputs::read(&args.sources.sources)?;
+    let choice = Choice::read(&args.sources.choice)?;
+    let inputs = inputs::read(&args.sources.sources, &choice)?;
     let [input] = inputs.as_slice() else {
         let names: Vec<&str> = inputs.iter().map(|input| input.name.as_str()).collect();
         return Err(Fault::new(
@@ -28,6 +29,7 @@ pub async fn run(args: LockArgs, console: &Console) -> Result<ExitCode, Fault> {
         .cause(names.join(", "))
         .hint("name one source, and one function of a script as `FILE:FUNCTION`"));
     };
+    input.remarks().for_each(|remark| console.remark(remark));
     let file = FileSettings::find(&super::here()?)?;
     let written_to = args.output.as_deref().map(Destination::check).transpose()?;
     let session = Session::open(
@@ -35,6 +37,7 @@ pub async fn run(args: LockArgs, console: &Console) -> Result<ExitCode, Fault> {
         &args.resolve,
         &file,
         &input.wanted,
+        &args.target,
         Surroundings::function(),
     )
     .await?;

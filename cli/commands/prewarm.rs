@@ -11,7 +11,7 @@ use serde_json::json;
 use crate::args::PrewarmArgs;
 use crate::client::Client;
 use crate::console::{Console, words};
-use crate::inputs;
+use crate::inputs::{self, Choice};
 use crate::remote::Lambda;
 use crate::session::Session;
 use crate::settings::FileSettings;
@@ -84,17 +84,26 @@ fn one_machine() -> Fault {
 /// Builds the bundle and the bytecode of every input, one after the other.
 pub async fn run(args: PrewarmArgs, console: &Console) -> Result<ExitCode, Fault> {
     let file = FileSettings::find(&super::here()?)?;
-    for input in inputs::read(&args.sources.sources)? {
+    let choice = Choice::read(&args.sources.choice)?;
+    for input in inputs::read(&args.sources.sources, &choice)? {
+        input.remarks().for_each(|remark| console.remark(remark));
         let session = Session::open(
             &args.place,
             &args.resolve,
             &file,
             &input.wanted,
+            &args.target,
             Surroundings::function(),
         )
         .await?;
         let client = session.client(console);
         let goal = if args.no_bytecode {
+            Goal::Bundle
+        } else if !session.compiles() {
+            console.remark(&format!(
+                "the bytecode is left out: no Python {} is here to compile it",
+                session.target().python.minor_text()
+            ));
             Goal::Bundle
         } else {
             Goal::Bytecode
@@ -103,7 +112,7 @@ pub async fn run(args: PrewarmArgs, console: &Console) -> Result<ExitCode, Fault
         let built = client.build(request.clone()).await?;
         session.remember(&request, built.lock, goal == Goal::Bytecode);
         let warmed = match session.lambda() {
-            _ if args.build_only => None,
+            _ if args.build_only || session.is_elsewhere() => None,
             Some(lambda) => Some(warm(&client, lambda, built.lock, args.instances, console).await?),
             None if args.instances > 1 => return Err(one_machine()),
             None => {

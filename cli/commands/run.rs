@@ -8,7 +8,7 @@ use pyrun_core::protocol::{Entry, Goal, Limits, PROTOCOL, RunRequest};
 use pyrun_core::{Code, Exit, Fault};
 use pyrun_runner::Surroundings;
 
-use crate::args::RunArgs;
+use crate::args::{RunArgs, TargetArgs};
 use crate::client::Outcome;
 use crate::console::{Console, Output, value_text};
 use crate::destination::Destination;
@@ -20,6 +20,9 @@ use crate::settings::{FileSettings, units};
 
 /// Runs a function or a program.
 pub async fn run(args: RunArgs, console: &Console) -> Result<ExitCode, Fault> {
+    if args.platform.is_some() {
+        return Err(no_platform());
+    }
     let file = FileSettings::find(&super::here()?)?;
     let call = script::call(&args.command, args.input.as_deref())?;
     let limits = limits(&args, &call, &file)?;
@@ -33,7 +36,7 @@ pub async fn run(args: RunArgs, console: &Console) -> Result<ExitCode, Fault> {
         .transpose()?;
     let wanted = match &args.lock {
         Some(path) => Wanted::Lock(Pylock::read(&path.to_string_lossy())?),
-        None => Wanted::Requirements(call.requirements.clone()),
+        None => Wanted::Requirements(call.requirements.clone().into()),
     };
     let (output, surroundings) = match call.entry {
         Entry::Function { .. } => (Output::Function, Surroundings::function()),
@@ -46,7 +49,15 @@ pub async fn run(args: RunArgs, console: &Console) -> Result<ExitCode, Fault> {
             ),
         ),
     };
-    let session = Session::open(&args.place, &args.resolve, &file, &wanted, surroundings).await?;
+    let session = Session::open(
+        &args.place,
+        &args.resolve,
+        &file,
+        &wanted,
+        &TargetArgs::default(),
+        surroundings,
+    )
+    .await?;
     if output == Output::Program && session.lambda().is_some() {
         warn_of_stdin(console);
     }
@@ -79,6 +90,14 @@ pub async fn run(args: RunArgs, console: &Console) -> Result<ExitCode, Fault> {
     let status = show(&outcome, written_to.as_ref(), output, console)?;
     session.finish_behind(&build, &outcome).await;
     Ok(status)
+}
+
+fn no_platform() -> Fault {
+    Fault::new(
+        Code::USAGE,
+        "`--platform` is not for runs: a function runs where its Python is, and that has a platform",
+    )
+    .hint("`pyrun lock` and `pyrun prewarm` take it; `--on NAME` runs on another machine")
 }
 
 /// A program's standard input stays where it is.

@@ -1,21 +1,25 @@
-//! Where requirements come from: scripts, requirements files, pyproject.toml, pylock.toml, and
-//! words on the command line.
+//! Where requirements come from: scripts, requirements files, pyproject.toml, pylock.toml, uv.lock,
+//! and words on the command line.
 //!
 //! In: the words. Out: one [`Input`] for each bundle they ask for. Never: asks an index, runs a
 //! file.
 
+mod address;
+mod choice;
 mod pylock;
 mod pyproject;
-mod requirements_txt;
+pub mod requirements_txt;
 pub mod script;
+mod sources;
+mod uv_lock;
 
 use std::path::Path;
 
-use pep440_rs::VersionSpecifiers;
-use pyrun_core::{Code, Fault, Origin, Requirement};
+use pyrun_core::request::without_credentials;
+use pyrun_core::{Code, Fault, Origin, Requirement, VersionSpecifiers, Wishes};
 
-use crate::settings::ScriptSettings;
-
+pub use address::links;
+pub use choice::Choice;
 pub use pylock::Pylock;
 
 /// What one bundle is made from.
@@ -27,11 +31,22 @@ pub struct Input {
     pub wanted: Wanted,
 }
 
+impl Input {
+    /// What of its file is passed over, in words.
+    pub fn remarks(&self) -> impl Iterator<Item = &str> {
+        let remarks = match &self.wanted {
+            Wanted::Requirements(found) => found.remarks.as_slice(),
+            Wanted::Lock(_) => &[],
+        };
+        remarks.iter().map(String::as_str)
+    }
+}
+
 /// What an input asks for.
 #[derive(Debug, Clone)]
 pub enum Wanted {
     /// Requirements to resolve.
-    Requirements(Requirements),
+    Requirements(Box<Requirements>),
     /// A lock to build as it is.
     Lock(Pylock),
 }
@@ -44,15 +59,30 @@ pub struct Requirements {
     /// The file's bound on Python.
     pub requires_python: Option<VersionSpecifiers>,
     /// What the file says of how to resolve.
-    pub settings: ScriptSettings,
+    pub settings: Wishes,
+    /// What of the file is passed over, in words.
+    pub remarks: Vec<String>,
 }
 
 /// Reads the sources of `pyrun lock` and `pyrun prewarm`.
-pub fn read(sources: &[String]) -> Result<Vec<Input>, Fault> {
+pub fn read(sources: &[String], choice: &Choice) -> Result<Vec<Input>, Fault> {
     let mut inputs = Vec::new();
     let mut words = Requirements::default();
+    let is_project = |source: &String| {
+        let name = Path::new(source).file_name();
+        name.is_some_and(|name| name == "pyproject.toml" || name == "uv.lock")
+    };
+    if !choice.is_empty() && !sources.iter().any(is_project) {
+        return Err(Fault::new(
+            Code::USAGE,
+            "extras and groups are those of a project, and no source is one",
+        )
+        .hint(
+            "name a pyproject.toml or a uv.lock; an extra of a package is written `NAME[EXTRA]`",
+        ));
+    }
     for source in sources {
-        if let Some(mut found) = read_file(source)? {
+        if let Some(mut found) = read_file(source, choice)? {
             inputs.append(&mut found);
         } else {
             words.list.push(parse_word(source)?);
@@ -61,14 +91,14 @@ pub fn read(sources: &[String]) -> Result<Vec<Input>, Fault> {
     if !words.list.is_empty() {
         inputs.push(Input {
             name: "the command line".to_owned(),
-            wanted: Wanted::Requirements(words),
+            wanted: Wanted::Requirements(words.into()),
         });
     }
     Ok(inputs)
 }
 
 /// Reads a source that is a file; `None` when it is a requirement.
-fn read_file(source: &str) -> Result<Option<Vec<Input>>, Fault> {
+fn read_file(source: &str, choice: &Choice) -> Result<Option<Vec<Input>>, Fault> {
     let (path, _) = script::split(source);
     let name = Path::new(path)
         .file_name()
@@ -87,19 +117,20 @@ fn read_file(source: &str) -> Result<Option<Vec<Input>>, Fault> {
             wanted,
         }]))
     };
+    let requirements = |found: Requirements| one(Wanted::Requirements(found.into()));
     match extension {
         "py" => script::inputs(source).map(Some),
         "toml" if is_pylock(&name) => one(Wanted::Lock(Pylock::read(path)?)),
-        "toml" if name == "pyproject.toml" => one(Wanted::Requirements(pyproject::read(
-            path,
-            &read_text(path)?,
-        )?)),
+        "toml" if name == "pyproject.toml" => {
+            requirements(pyproject::read(path, &read_text(path)?, choice)?)
+        }
         "toml" => Err(Fault::new(
             Code::USAGE,
             format!("`{path}` is neither a pyproject.toml nor a pylock.toml"),
         )
         .hint("PEP 751 names lock files `pylock.toml` or `pylock.NAME.toml`")),
-        "txt" | "in" => one(Wanted::Requirements(requirements_txt::read(path)?)),
+        "lock" if name == "uv.lock" => one(Wanted::Lock(Pylock::read_chosen(path, choice)?)),
+        "txt" | "in" => requirements(requirements_txt::read(path)?),
         _ => Ok(None),
     }
 }
@@ -118,10 +149,10 @@ fn parse_word(word: &str) -> Result<Requirement, Fault> {
         place: "the command line".to_owned(),
         span: None,
     };
-    parse_requirement(word, origin).map_err(|fault| {
-        if Path::new(word).exists() {
+    address::requirement(word, Path::new("."), origin).map_err(|fault| {
+        if Path::new(word).is_file() && !word.contains(".whl") {
             return Fault::new(Code::USAGE, format!("`{word}` is a file of a kind that names no requirements"))
-                .hint("scripts end in `.py`, requirements files in `.txt`; pyproject.toml and pylock.toml are read too");
+                .hint("scripts end in `.py`, requirements files in `.txt`; pyproject.toml, pylock.toml and uv.lock are read too");
         }
         fault
     })
@@ -132,9 +163,14 @@ fn parse_requirement(text: &str, origin: Origin) -> Result<Requirement, Fault> {
     match pyrun_core::parse_requirement(text) {
         Ok(spec) => Ok(Requirement::new(spec, origin)),
         Err(error) => {
+            let shown = if text.contains("://") {
+                without_credentials(text)
+            } else {
+                text.to_owned()
+            };
             let mut fault = Fault::new(
                 Code::REQUIREMENT_INVALID,
-                format!("`{text}` is not a requirement (PEP 508)"),
+                format!("`{shown}` is not a requirement (PEP 508)"),
             )
             .cause(error.reason);
             if let Some(span) = origin.span {
@@ -147,17 +183,22 @@ fn parse_requirement(text: &str, origin: Origin) -> Result<Requirement, Fault> {
 
 /// A text file, or a fault that says why not.
 pub fn read_text(path: &str) -> Result<String, Fault> {
+    String::from_utf8(read_bytes(path)?).map_err(|error| {
+        let at = error.utf8_error().valid_up_to();
+        let message = format!("`{path}` is not UTF-8 text, at byte {at}");
+        Fault::new(Code::SCRIPT_UNREADABLE, message).hint("save the file as UTF-8")
+    })
+}
+
+/// A file's bytes, or a fault that says why not.
+fn read_bytes(path: &str) -> Result<Vec<u8>, Fault> {
     let fault = |message: String| Fault::new(Code::SCRIPT_UNREADABLE, message);
-    let bytes = fs_err::read(path).map_err(|error| match error.kind() {
+    fs_err::read(path).map_err(|error| match error.kind() {
         std::io::ErrorKind::NotFound => {
             fault(format!("there is no file `{path}`")).hint(near(path))
         }
         std::io::ErrorKind::IsADirectory => fault(format!("`{path}` is a folder, not a file")),
         _ => fault(format!("can't read `{path}`")).cause(io_cause(&error)),
-    })?;
-    String::from_utf8(bytes).map_err(|error| {
-        let at = error.utf8_error().valid_up_to();
-        fault(format!("`{path}` is not UTF-8 text, at byte {at}")).hint("save the file as UTF-8")
     })
 }
 
@@ -213,7 +254,8 @@ mod tests {
 
     #[test]
     fn words_become_one_input() {
-        let inputs = read(&["numpy>=2".to_owned(), "pandas".to_owned()]).expect("requirements");
+        let words = ["numpy>=2".to_owned(), "pandas".to_owned()];
+        let inputs = read(&words, &Choice::default()).expect("requirements");
         assert_eq!(inputs.len(), 1);
         let Wanted::Requirements(found) = &inputs[0].wanted else {
             panic!("requirements")
@@ -236,7 +278,18 @@ mod tests {
 
     #[test]
     fn nonsense_is_no_requirement() {
-        let fault = read(&["numpy=>2".to_owned()]).expect_err("not a specifier");
+        let words = ["numpy=>2".to_owned()];
+        let fault = read(&words, &Choice::default()).expect_err("not a specifier");
         assert_eq!(fault.code, Code::REQUIREMENT_INVALID);
+    }
+
+    #[test]
+    fn extras_and_groups_are_those_of_a_project() {
+        let choice = Choice {
+            all_extras: true,
+            ..Choice::default()
+        };
+        let fault = read(&["numpy".to_owned()], &choice).expect_err("no project");
+        assert_eq!(fault.code, Code::USAGE);
     }
 }

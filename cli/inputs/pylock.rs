@@ -1,4 +1,4 @@
-//! `pylock.toml` files (PEP 751), whoever wrote them.
+//! Lock files, whoever wrote them: `pylock.toml` (PEP 751) and `uv.lock`.
 //!
 //! In: a file's path. Out: its lock for a target, with every wheel at an address of its own: what
 //! the file names by a path is meant from where the file lies.
@@ -8,19 +8,40 @@ use std::path::{Path, PathBuf};
 use pyrun_core::lock::Draft;
 use pyrun_core::{Code, Fault, Lock, PythonVersion, Target};
 
+use super::choice::Choice;
 use super::read_text;
+use super::uv_lock::UvLock;
 
 /// A lock file.
 #[derive(Debug, Clone)]
 pub struct Pylock {
-    text: String,
+    content: Content,
     folder: PathBuf,
 }
 
+/// What stands in a lock file.
+#[derive(Debug, Clone)]
+enum Content {
+    /// The text of a `pylock.toml`.
+    Pylock(String),
+    /// A `uv.lock`, and what is wanted of its project.
+    Uv(Box<UvLock>, Choice),
+}
+
 impl Pylock {
-    /// Reads a lock file.
+    /// Reads a lock file; of a `uv.lock` the project's dependencies are wanted.
     pub fn read(path: &str) -> Result<Self, Fault> {
+        Self::read_chosen(path, &Choice::default())
+    }
+
+    /// Reads a lock file; of a `uv.lock`, what is chosen is wanted.
+    pub fn read_chosen(path: &str, choice: &Choice) -> Result<Self, Fault> {
         let text = read_text(path)?;
+        let content = if is_uv_lock(Path::new(path)) {
+            Content::Uv(UvLock::parse(path, &text)?.into(), choice.clone())
+        } else {
+            Content::Pylock(text)
+        };
         let folder = Path::new(path).parent().unwrap_or(Path::new(""));
         let folder = std::path::absolute(if folder.as_os_str().is_empty() {
             Path::new(".")
@@ -28,14 +49,17 @@ impl Pylock {
             folder
         });
         let folder = folder.map_err(|error| Fault::new(Code::LOCK_INVALID, error.to_string()))?;
-        Ok(Self { text, folder })
+        Ok(Self { content, folder })
     }
 
     /// The Python that it was made for, where it says so itself.
     pub fn python(&self) -> Option<PythonVersion> {
-        Lock::draft(&self.text, None)
-            .ok()
-            .map(|draft| draft.lock.target.python)
+        match &self.content {
+            Content::Pylock(text) => Lock::draft(text, None)
+                .ok()
+                .map(|draft| draft.lock.target.python),
+            Content::Uv(..) => None,
+        }
     }
 
     /// The lock for a target, where nothing of it is still to be built.
@@ -45,7 +69,12 @@ impl Pylock {
 
     /// The lock for a target, finished or not.
     pub fn draft(&self, target: &Target) -> Result<Draft, Fault> {
-        let mut draft = Lock::draft(&self.text, Some(target))?;
+        let mut draft = match &self.content {
+            Content::Pylock(text) => Lock::draft(text, Some(target))?,
+            Content::Uv(file, choice) => {
+                Lock::draft(&file.to_pylock(target, choice)?, Some(target))?
+            }
+        };
         let packages = draft.lock.packages.values_mut().flat_map(|package| {
             let sdist = package.sdist.as_mut().map(|sdist| &mut sdist.url);
             [Some(&mut package.wheel.url), sdist]
@@ -59,4 +88,9 @@ impl Pylock {
         }
         Ok(draft)
     }
+}
+
+/// uv names its lock so; `script.py.lock` is one for a script, which has no root.
+pub fn is_uv_lock(path: &Path) -> bool {
+    path.file_name().is_some_and(|name| name == "uv.lock")
 }

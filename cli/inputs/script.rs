@@ -2,13 +2,13 @@
 
 use std::ffi::OsString;
 use std::io::Read as _;
+use std::path::Path;
 
 use pyrun_core::protocol::{self, Entry};
 use pyrun_core::{Code, Fault};
 use pyrun_script::{EntryPoint, Script, bind, check_call};
 
-use super::{Input, Requirements, Wanted, read_text};
-use crate::settings::ScriptSettings;
+use super::{Input, Requirements, Wanted, read_text, sources};
 
 /// The most that `--input` may bring, in bytes.
 const MOST_INPUT: u64 = 64 << 20;
@@ -63,7 +63,7 @@ pub fn call(words: &[OsString], input: Option<&str>) -> Result<Call, Fault> {
     let entry = script.entry(function)?;
     Ok(Call {
         entry: arguments_of(&entry, arguments, input)?,
-        requirements: requirements(&entry)?,
+        requirements: requirements(&entry, path)?,
         timeout_ms: entry.options().and_then(|options| options.timeout_ms),
         memory_bytes: entry.options().and_then(|options| options.memory_bytes),
         script: protocol::Script {
@@ -171,7 +171,7 @@ fn parse_call(text: &str) -> Result<protocol::Call, Fault> {
     })
 }
 
-fn requirements(entry: &EntryPoint<'_>) -> Result<Requirements, Fault> {
+fn requirements(entry: &EntryPoint<'_>, path: &str) -> Result<Requirements, Fault> {
     let options = entry.options().cloned().unwrap_or_default();
     if let Some(name) = options.data.first() {
         return Err(Fault::new(
@@ -180,13 +180,16 @@ fn requirements(entry: &EntryPoint<'_>) -> Result<Requirements, Fault> {
         )
         .hint("take `data` out of `[tool.pyrun]`, and fetch the data in the function"));
     }
+    let mut list = entry.requirements()?;
+    let mut settings = options.wishes;
+    let pins = sources::apply(&mut list, &options.sources, &[])?;
+    settings.pins.extend(pins);
+    sources::settle_links(&mut settings, Path::new(path));
     Ok(Requirements {
-        list: entry.requirements()?,
+        list,
         requires_python: entry.requires_python()?,
-        settings: ScriptSettings {
-            indexes: options.indexes,
-            exclude_newer: options.exclude_newer,
-        },
+        settings,
+        remarks: Vec::new(),
     })
 }
 
@@ -213,7 +216,7 @@ pub fn inputs(word: &str) -> Result<Vec<Input>, Fault> {
             let entry = script.entry(name)?;
             Ok(Input {
                 name: name.map_or_else(|| path.to_owned(), |name| format!("{path}:{name}")),
-                wanted: Wanted::Requirements(requirements(&entry)?),
+                wanted: Wanted::Requirements(requirements(&entry, path)?.into()),
             })
         })
         .collect()

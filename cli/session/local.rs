@@ -44,10 +44,11 @@ impl Here {
         };
         let interpreter = interpreter::find(&wanted, &Environment::of_process(), &place.cache)?;
         let store = depot::store(&place.store).await?;
+        let options = resolving.options_for(&interpreter.target);
         let index = Index::new(ClientOptions {
             offline: resolving.offline,
             refresh: resolving.freshness == Freshness::Upgrade,
-            ..ClientOptions::of(&resolving.options, place.cache.join("index"))
+            ..ClientOptions::of(&options, place.cache.join("index"))
         })?;
         let bench = Bench::new(&interpreter.executable, interpreter.target.clone());
         let scratch = place.cache.join("scratch");

@@ -8,6 +8,7 @@ use pyrun_core::{Code, Fault};
 use serde::Deserialize;
 
 use super::remote::{LOCAL, RemoteTable};
+use crate::inputs::links;
 
 /// What `pyrun.toml` may say; each key is spelled as the flag is.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize)]
@@ -23,6 +24,27 @@ pub struct FileSettings {
     pub index_url: Option<String>,
     /// `--extra-index-url`
     pub extra_index_url: Vec<String>,
+    /// `--index`: addresses by name.
+    pub index: BTreeMap<String, String>,
+    /// `--index-for`: addresses or names, by package.
+    pub index_for: BTreeMap<String, String>,
+    /// `--no-index`
+    pub no_index: Option<bool>,
+    /// `--find-links`
+    pub find_links: Vec<String>,
+    /// `--constraint`
+    pub constraint: Vec<PathBuf>,
+    /// `--override`
+    #[serde(rename = "override")]
+    pub overrides: Vec<PathBuf>,
+    /// `--no-binary`
+    pub no_binary: Vec<String>,
+    /// `--only-binary`
+    pub only_binary: Vec<String>,
+    /// `--no-build`
+    pub no_build: Option<bool>,
+    /// `--require-hashes`
+    pub require_hashes: Option<bool>,
     /// `--exclude-newer`
     pub exclude_newer: Option<String>,
     /// `--prerelease`
@@ -88,16 +110,26 @@ impl FileSettings {
     fn or(self, other: Self) -> Self {
         let mut on = other.on;
         on.extend(self.on);
+        let mut index = other.index;
+        index.extend(self.index);
+        let mut index_for = other.index_for;
+        index_for.extend(self.index_for);
         Self {
             store: self.store.or(other.store),
             cache_dir: self.cache_dir.or(other.cache_dir),
             python_version: self.python_version.or(other.python_version),
             index_url: self.index_url.or(other.index_url),
-            extra_index_url: if self.extra_index_url.is_empty() {
-                other.extra_index_url
-            } else {
-                self.extra_index_url
-            },
+            extra_index_url: first(self.extra_index_url, other.extra_index_url),
+            index,
+            index_for,
+            no_index: self.no_index.or(other.no_index),
+            find_links: first(self.find_links, other.find_links),
+            constraint: first(self.constraint, other.constraint),
+            overrides: first(self.overrides, other.overrides),
+            no_binary: first(self.no_binary, other.no_binary),
+            only_binary: first(self.only_binary, other.only_binary),
+            no_build: self.no_build.or(other.no_build),
+            require_hashes: self.require_hashes.or(other.require_hashes),
             exclude_newer: self.exclude_newer.or(other.exclude_newer),
             prerelease: self.prerelease.or(other.prerelease),
             resolution: self.resolution.or(other.resolution),
@@ -142,6 +174,16 @@ impl FileSettings {
         // A path in the file is meant from where the file is.
         let home = path.parent().unwrap_or(Path::new("."));
         settings.cache_dir = settings.cache_dir.map(|folder| home.join(folder));
+        for path in settings
+            .constraint
+            .iter_mut()
+            .chain(&mut settings.overrides)
+        {
+            *path = home.join(&*path);
+        }
+        for place in &mut settings.find_links {
+            *place = links(place, home);
+        }
         settings.store = settings.store.map(|store| {
             if store.contains("://") {
                 store
@@ -153,6 +195,11 @@ impl FileSettings {
     }
 }
 
+/// The list that says anything, the own one first.
+fn first<T>(own: Vec<T>, other: Vec<T>) -> Vec<T> {
+    if own.is_empty() { other } else { own }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -162,11 +209,14 @@ mod tests {
         let root = tempfile::tempdir().expect("a folder");
         let below = root.path().join("a/b");
         fs_err::create_dir_all(&below).expect("folders");
-        fs_err::write(root.path().join(NAME), "store = \"kept\"\noffline = true\n")
-            .expect("a file");
+        let text = "store = \"kept\"\noffline = true\nconstraint = [\"c.txt\"]\nfind-links = [\"w\", \"https://x\"]\n";
+        fs_err::write(root.path().join(NAME), text).expect("a file");
         let settings = FileSettings::find(&below).expect("settings");
         assert_eq!(settings.store.as_deref(), root.path().join("kept").to_str());
         assert_eq!(settings.offline, Some(true));
+        assert_eq!(settings.constraint, [root.path().join("c.txt")]);
+        let links = root.path().join("w").to_string_lossy().into_owned();
+        assert_eq!(settings.find_links, [links, "https://x".to_owned()]);
     }
 
     #[test]

@@ -20,14 +20,74 @@ pub fn size(text: &str) -> Result<u64, Fault> {
     units::bytes(text).ok_or_else(|| wrong("a size", text, "512MB, 2GB or 1GiB"))
 }
 
-/// A time as RFC 3339 in UTC: a date means its first moment.
-pub fn time(text: &str) -> Result<String, Fault> {
+/// A moment: a time as RFC 3339 in UTC, where a date means its first moment; or how long ago it was,
+/// as an ISO 8601 duration of whole days, hours or minutes (`P7D`), the largest that fit.
+pub fn moment(text: &str) -> Result<String, Fault> {
     let whole = text.parse::<jiff::Timestamp>();
     let date = || format!("{text}T00:00:00Z").parse::<jiff::Timestamp>();
-    whole
-        .or_else(|_| date())
-        .map(|time| time.to_string())
-        .map_err(|_| wrong("a time", text, "2026-01-31 or 2026-01-31T12:00:00Z"))
+    if let Ok(time) = whole.or_else(|_| date()) {
+        return Ok(time.to_string());
+    }
+    minutes_ago(text).map(duration_of).ok_or_else(|| {
+        wrong(
+            "a time",
+            text,
+            "2026-01-31, 2026-01-31T12:00:00Z, '7 days' or P7D",
+        )
+    })
+}
+
+/// The longest time that is looked back, in minutes: beyond it there was no index.
+const LONGEST: u64 = 100 * 366 * 24 * 60;
+
+/// `7 days`, `1 week`, `24h`, `P7D`, `PT12H`, `P1DT6H`; a month or a year is no fixed time.
+fn minutes_ago(text: &str) -> Option<u64> {
+    let lower = text.trim().to_ascii_lowercase();
+    let lower = lower.strip_suffix(" ago").unwrap_or(&lower).trim_end();
+    let (mut rest, is_iso) = match lower.strip_prefix('p') {
+        Some(rest) => (rest, true),
+        None => (lower, false),
+    };
+    let mut minutes: u64 = 0;
+    let mut in_time = false;
+    let mut parts = 0;
+    while !rest.is_empty() {
+        if is_iso && !in_time && rest.starts_with('t') {
+            (rest, in_time) = (&rest[1..], true);
+        }
+        let digits = rest.bytes().take_while(u8::is_ascii_digit).count();
+        let number: u64 = rest[..digits].parse().ok()?;
+        let after = if is_iso {
+            &rest[digits..]
+        } else {
+            rest[digits..].trim_start()
+        };
+        let letters = after.bytes().take_while(u8::is_ascii_alphabetic).count();
+        // In ISO 8601 a unit is one letter, and `t` begins the next part.
+        let letters = if is_iso { letters.min(1) } else { letters };
+        let unit = match (&after[..letters], is_iso, in_time) {
+            ("w", true, false) | ("w" | "week" | "weeks", false, _) => 7 * 24 * 60,
+            ("d", true, false) | ("d" | "day" | "days", false, _) => 24 * 60,
+            ("h", true, true) | ("h" | "hr" | "hrs" | "hour" | "hours", false, _) => 60,
+            ("m", true, true) | ("m" | "min" | "mins" | "minute" | "minutes", false, _) => 1,
+            _ => return None,
+        };
+        minutes = minutes.checked_add(number.checked_mul(unit)?)?;
+        rest = &after[letters..];
+        if !is_iso {
+            rest = rest.trim_start_matches([' ', ',']);
+        }
+        parts += 1;
+    }
+    Some(minutes).filter(|minutes| parts > 0 && *minutes <= LONGEST)
+}
+
+fn duration_of(minutes: u64) -> String {
+    match minutes {
+        days if days % (24 * 60) == 0 => format!("P{}D", days / (24 * 60)),
+        hours if hours % 60 == 0 => format!("PT{}H", hours / 60),
+        minutes => format!("PT{minutes}M"),
+    }
 }
 
 #[cfg(test)]
@@ -36,12 +96,61 @@ mod tests {
 
     #[test]
     fn times_are_made_absolute() {
-        assert_eq!(time("2026-01-31"), Ok("2026-01-31T00:00:00Z".to_owned()));
+        assert_eq!(moment("2026-01-31"), Ok("2026-01-31T00:00:00Z".to_owned()));
         assert_eq!(
-            time("2026-01-31T12:00:00+02:00"),
+            moment("2026-01-31T12:00:00+02:00"),
             Ok("2026-01-31T10:00:00Z".to_owned())
         );
-        assert!(time("yesterday").is_err());
+    }
+
+    #[test]
+    fn what_is_relative_stays_so_in_one_spelling() {
+        for (spellings, expected) in [
+            (
+                &[
+                    "7 days",
+                    "P7D",
+                    "1 week",
+                    "p1w",
+                    "7d",
+                    "168 hours",
+                    "7 days ago",
+                ][..],
+                "P7D",
+            ),
+            (&["PT24H", "1 day", "P1D", "1440 minutes", "24h"], "P1D"),
+            (
+                &["PT36H", "P1DT12H", "1 day 12 hours", "1 day, 12h"],
+                "PT36H",
+            ),
+            (&["90 min", "PT1H30M"], "PT90M"),
+            (&["0 days"], "P0D"),
+        ] {
+            for text in spellings {
+                assert_eq!(moment(text).as_deref(), Ok(expected), "{text}");
+            }
+        }
+        for text in [
+            "yesterday",
+            "",
+            "P",
+            "PT",
+            "P1M",
+            "1 month",
+            "P1Y",
+            "7",
+            "-7 days",
+            "P-7D",
+            "PT5S",
+            "P7",
+            "days",
+            "P1H",
+            "99999999999999999999 days",
+            "9999999 days",
+            "P1Dx",
+        ] {
+            assert!(moment(text).is_err(), "{text}");
+        }
     }
 
     #[test]

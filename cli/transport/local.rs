@@ -90,7 +90,8 @@ impl Transport for Local {
     }
 }
 
-async fn pass_on(spoken: &mut mpsc::Receiver<Frame>, lines: &mpsc::Sender<String>) {
+/// Sends frames as lines, until there are no more or nobody listens.
+pub(super) async fn pass_on(spoken: &mut mpsc::Receiver<Frame>, lines: &mpsc::Sender<String>) {
     while let Some(frame) = spoken.recv().await {
         if lines.send(frame.to_line()).await.is_err() {
             // Nobody listens: the run is taken back with the channel.
@@ -100,7 +101,8 @@ async fn pass_on(spoken: &mut mpsc::Receiver<Frame>, lines: &mpsc::Sender<String
     }
 }
 
-async fn hello(lines: &mpsc::Sender<String>) {
+/// Says who answers.
+pub(super) async fn hello(lines: &mpsc::Sender<String>) {
     let hello = Frame::Hello {
         protocol: PROTOCOL,
         version: env!("CARGO_PKG_VERSION").to_owned(),

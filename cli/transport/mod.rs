@@ -2,6 +2,7 @@
 //!
 //! In: a request. Out: an [`Answer`], which is the same lines of JSON wherever they come from.
 
+mod elsewhere;
 mod local;
 
 use pyrun_core::protocol::{BuildRequest, Frame, RunRequest};
@@ -9,6 +10,7 @@ use pyrun_core::{Code, Fault, LockHash};
 use tokio::sync::mpsc;
 use tokio::task::JoinHandle;
 
+pub use elsewhere::Elsewhere;
 pub use local::Local;
 
 /// A way to a builder and a runner.

@@ -11,6 +11,7 @@ mod deployed;
 mod determinism;
 mod docs;
 mod full_disk;
+mod inputs;
 mod interrupt;
 mod locks;
 mod memory;

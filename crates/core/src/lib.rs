@@ -19,6 +19,7 @@ pub mod target;
 pub mod units;
 pub mod value;
 pub mod wheel;
+pub mod wishes;
 
 pub use digest::Sha256;
 pub use event::{Event, Events, Phase};
@@ -31,9 +32,10 @@ pub use python::PythonVersion;
 pub use request::{Origin, Request, Requirement, ResolveOptions};
 pub use target::{Arch, Os, Target};
 pub use wheel::WheelFilename;
+pub use wishes::{Formats, Pin, Wishes};
 
 pub use pep440_rs::{Version, VersionSpecifiers};
-pub use pep508_rs::{ExtraName, MarkerEnvironment, PackageName};
+pub use pep508_rs::{ExtraName, MarkerEnvironment, MarkerTree, PackageName, VersionOrUrl};
 
 /// The number of the bundle's format. It enters every lock hash: raising it makes every bundle
 /// anew. docs/CACHE-KEY.md says what must raise it.

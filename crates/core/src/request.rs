@@ -144,6 +144,16 @@ impl ResolveOptions {
 }
 
 impl ResolveOptions {
+    /// Whether a package's wheels may be taken. One that is named counts before all of them.
+    pub fn takes_wheels(&self, name: &PackageName) -> bool {
+        named_before_all(&self.only_binary, &self.no_binary, name)
+    }
+
+    /// Whether a package may be built from source. One that is named counts before all of them.
+    pub fn takes_sdists(&self, name: &PackageName) -> bool {
+        named_before_all(&self.no_binary, &self.only_binary, name)
+    }
+
     /// What of the options enters a key by itself: addresses without credentials, since a new
     /// password is no new index, and no requirement, whose places would come with it.
     fn canonical(&self) -> Self {
@@ -162,6 +172,16 @@ impl ResolveOptions {
             overrides: Vec::new(),
             ..self.clone()
         }
+    }
+}
+
+/// Whether a package is let in by two selections that contradict each other.
+fn named_before_all(letting: &Selection, refusing: &Selection, name: &PackageName) -> bool {
+    match (letting, refusing) {
+        (_, Selection::Only(names)) => !names.contains(name),
+        (Selection::Only(names), Selection::All) => names.contains(name),
+        (_, Selection::All) => false,
+        (_, Selection::None) => true,
     }
 }
 
@@ -361,6 +381,20 @@ mod tests {
         let mut replaced = base.clone();
         replaced.options.overrides = bounded.options.constraints.clone();
         assert_ne!(bounded.hash(), replaced.hash());
+    }
+
+    #[test]
+    fn a_package_that_is_named_counts_before_all_of_them() {
+        let name = |text: &str| text.parse::<PackageName>().expect("a name");
+        let mut options = ResolveOptions {
+            only_binary: Selection::All,
+            no_binary: Selection::Only([name("a")].into()),
+            ..ResolveOptions::default()
+        };
+        assert!(options.takes_sdists(&name("a")) && !options.takes_wheels(&name("a")));
+        assert!(!options.takes_sdists(&name("b")) && options.takes_wheels(&name("b")));
+        options.no_binary = Selection::None;
+        assert!(!options.takes_sdists(&name("a")) && options.takes_wheels(&name("a")));
     }
 
     #[test]

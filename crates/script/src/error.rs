@@ -82,17 +82,21 @@ impl ScriptError {
 impl From<ScriptError> for Fault {
     fn from(error: ScriptError) -> Self {
         let code = error.code();
-        let problem = error.problem().clone();
-        Self {
-            causes: problem.causes,
-            hints: problem.hints,
-            spans: problem.spans,
-            ..Self::new(code, problem.message)
-        }
+        error.problem().clone().into_fault(code)
     }
 }
 
 impl Problem {
+    /// The fault that it becomes.
+    pub fn into_fault(self, code: Code) -> Fault {
+        Fault {
+            causes: self.causes,
+            hints: self.hints,
+            spans: self.spans,
+            ..Fault::new(code, self.message)
+        }
+    }
+
     /// A problem with nothing but its message.
     pub(crate) fn new(message: impl Into<String>) -> Self {
         Self {

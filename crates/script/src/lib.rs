@@ -21,6 +21,7 @@ mod python;
 mod requirement;
 mod signature;
 mod source;
+pub mod uv;
 
 use pyrun_core::Span;
 

@@ -24,7 +24,7 @@ pub struct Metadata {
     pub dependencies: Vec<Requirement>,
     /// `requires-python`.
     pub requires_python: Option<PythonBound>,
-    /// `[tool.pyrun]`, and of `[tool.uv]` what concerns the index.
+    /// `[tool.pyrun]`, and of `[tool.uv]` what decides which packages are chosen.
     pub options: Options,
 }
 

@@ -1,21 +1,36 @@
-//! The tables of a PEP 723 block that say how to run: `[tool.pyrun]`, and of `[tool.uv]` what
-//! concerns the index.
+//! The tables of a PEP 723 block that say how to run and resolve: `[tool.pyrun]`, and of `[tool.uv]`
+//! what decides which packages are chosen.
 //!
 //! In: the parsed block. Out: [`Options`]. An option of `[tool.pyrun]` that is not known is an
 //! error; of other tools' tables nothing is said, except where leaving it out would install
 //! something else than is asked for.
 
-use pyrun_core::{ResolveOptions, units};
+use pyrun_core::{MarkerTree, Pin, Requirement, Wishes, units};
 use toml::Spanned;
 use toml::de::{DeTable, DeValue};
 
 use crate::error::{Problem, ScriptError, did_you_mean, shorten};
 use crate::metadata::{Block, find};
+use crate::requirement;
+use crate::uv::{self, UvSource};
 
-const NAMES: [&str; 4] = ["memory", "timeout", "data", "index"];
+const NAMES: [&str; 12] = [
+    "memory",
+    "timeout",
+    "data",
+    "index",
+    "index-for",
+    "find-links",
+    "constraints",
+    "overrides",
+    "no-binary",
+    "only-binary",
+    "exclude-newer",
+    "require-hashes",
+];
 
 /// How a script wants to be run.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, Default, PartialEq)]
 pub struct Options {
     /// Memory, in bytes: a number with a unit, as [`units::bytes`] reads it.
     pub memory_bytes: Option<u64>,
@@ -23,17 +38,21 @@ pub struct Options {
     pub timeout_ms: Option<u64>,
     /// Names of data sets that the script reads.
     pub data: Vec<String>,
-    /// Base addresses of indexes, all that are to be asked, in order. Empty: the caller's.
-    pub indexes: Vec<String>,
-    /// An RFC 3339 time or a date: files uploaded at or after it do not exist.
-    pub exclude_newer: Option<String>,
+    /// How its requirements are to be resolved.
+    pub wishes: Wishes,
+    /// Where packages come from that the block itself asks for (`[tool.uv.sources]`).
+    pub sources: Vec<UvSource>,
 }
 
 /// Reads the `tool` table.
 pub(crate) fn read(tool: &DeTable, block: &Block) -> Result<Options, ScriptError> {
     let mut options = Options::default();
     if let Some(uv) = find(tool, "uv") {
-        read_uv(block.table(uv, "tool.uv")?, block, &mut options)?;
+        let table = block.table(uv, "tool.uv")?;
+        let found = uv::read(table, &|range| block.span(range, ""))
+            .map_err(|problem| ScriptError::Metadata(problem.into()))?;
+        options.wishes = found.wishes;
+        options.sources = found.sources;
     }
     if let Some(own) = find(tool, "pyrun") {
         read_own(block.table(own, "tool.pyrun")?, block, &mut options)?;
@@ -42,22 +61,95 @@ pub(crate) fn read(tool: &DeTable, block: &Block) -> Result<Options, ScriptError
 }
 
 fn read_own(table: &DeTable, block: &Block, options: &mut Options) -> Result<(), ScriptError> {
+    let mut own = Wishes::default();
     for (key, value) in table {
         match key.get_ref().as_ref() {
             "memory" => options.memory_bytes = Some(quantity(value, "memory", block)?),
             "timeout" => options.timeout_ms = Some(quantity(value, "timeout", block)?),
             "data" => options.data = words(value, "data", block)?,
-            "index" => options.indexes = words(value, "index", block)?,
+            "index" => own.indexes = words(value, "index", block)?,
+            "index-for" => own.pins = pins(value, block)?,
+            "find-links" => own.find_links = words(value, "find-links", block)?,
+            "constraints" => own.constraints = requirements(value, "constraints", block)?,
+            "overrides" => own.overrides = requirements(value, "overrides", block)?,
+            name @ ("no-binary" | "only-binary") => formats(value, name, block, &mut own)?,
+            "exclude-newer" => {
+                own.exclude_newer = Some(match value.get_ref() {
+                    DeValue::Datetime(time) => time.to_string(),
+                    _ => block.text(value, "exclude-newer")?.text,
+                });
+            }
+            "require-hashes" => {
+                own.require_hashes = value.get_ref().as_bool().ok_or_else(|| {
+                    wrong("`require-hashes` must be `true` or `false`", value, block)
+                })?;
+            }
             unknown => {
                 let message = format!("`{}` is no option of `[tool.pyrun]`", shorten(unknown));
                 let problem = Problem::new(message).span(block.span(key.span(), "unknown option"));
                 let problem = match did_you_mean(unknown, NAMES) {
                     Some(meant) => problem.hint(format!("did you mean `{meant}`?")),
-                    None => problem.hint("the options are `memory`, `timeout`, `data` and `index`"),
+                    None => problem.hint(format!("the options are `{}`", NAMES.join("`, `"))),
                 };
                 return Err(ScriptError::Metadata(problem.into()));
             }
         }
+    }
+    // pyrun's own words win over uv's.
+    options.wishes.then(own);
+    Ok(())
+}
+
+fn wrong(message: impl Into<String>, value: &Spanned<DeValue>, block: &Block) -> ScriptError {
+    let problem = Problem::new(message).span(block.span(value.span(), ""));
+    ScriptError::Metadata(problem.into())
+}
+
+/// The packages that come from an index of their own: `{ torch = "https://…" }`.
+fn pins(value: &Spanned<DeValue>, block: &Block) -> Result<Vec<Pin>, ScriptError> {
+    let table = block.table(value, "index-for")?;
+    let pin = |(name, index): (&Spanned<_>, &Spanned<DeValue>)| {
+        let name: &std::borrow::Cow<'_, str> = name.get_ref();
+        let message = || format!("`{}` is not the name of a package", shorten(name));
+        Ok(Pin {
+            package: name.parse().map_err(|_| wrong(message(), index, block))?,
+            index: block.text(index, "index-for")?.text,
+            marker: MarkerTree::TRUE,
+        })
+    };
+    table.iter().map(pin).collect()
+}
+
+fn requirements(
+    value: &Spanned<DeValue>,
+    name: &str,
+    block: &Block,
+) -> Result<Vec<Requirement>, ScriptError> {
+    let DeValue::Array(items) = value.get_ref() else {
+        return Err(wrong(
+            format!("`{name}` must be an array of texts"),
+            value,
+            block,
+        ));
+    };
+    requirement::check_count(items.len(), || block.span(value.span(), ""))?;
+    let read = |item| requirement::whole(&block.text(item, name)?);
+    items.iter().map(read).collect()
+}
+
+fn formats(
+    value: &Spanned<DeValue>,
+    name: &str,
+    block: &Block,
+    own: &mut Wishes,
+) -> Result<(), ScriptError> {
+    for word in words(value, name, block)? {
+        let taken = if name == "no-binary" {
+            own.formats.no_binary(&word)
+        } else {
+            own.formats.only_binary(&word)
+        };
+        taken.map_err(|error| wrong(error.to_string(), value, block))?;
     }
     Ok(())
 }
@@ -90,51 +182,4 @@ fn words(value: &Spanned<DeValue>, name: &str, block: &Block) -> Result<Vec<Stri
             .collect(),
         _ => Ok(vec![block.text(value, name)?.text]),
     }
-}
-
-/// uv's words for the index, so that a script that uv runs finds the same packages here.
-fn read_uv(table: &DeTable, block: &Block, options: &mut Options) -> Result<(), ScriptError> {
-    if let Some(sources) = find(table, "sources") {
-        let problem = Problem::new("`[tool.uv.sources]` can't be used here")
-            .cause("packages come from an index alone, not from a repository or a folder")
-            .span(block.span(sources.span(), ""))
-            .hint("remove the table if the index has the packages");
-        return Err(ScriptError::Metadata(problem.into()));
-    }
-    if let Some(value) = find(table, "exclude-newer") {
-        options.exclude_newer = Some(match value.get_ref() {
-            DeValue::Datetime(time) => time.to_string(),
-            _ => block.text(value, "exclude-newer")?.text,
-        });
-    }
-    let mut first = Vec::new();
-    let mut default = None;
-    if let Some(DeValue::Array(entries)) = find(table, "index").map(Spanned::get_ref) {
-        for entry in entries
-            .iter()
-            .filter_map(|entry| entry.get_ref().as_table())
-        {
-            let holds = |name| find(entry, name).and_then(|value| value.get_ref().as_bool());
-            let Some(url) = find(entry, "url") else {
-                continue;
-            };
-            let url = block.text(url, "url")?.text;
-            if holds("default") == Some(true) {
-                default.get_or_insert(url);
-            } else if holds("explicit") != Some(true) {
-                first.push(url);
-            }
-        }
-    }
-    if let Some(value) = find(table, "extra-index-url") {
-        first.extend(words(value, "extra-index-url", block)?);
-    }
-    if let Some(value) = find(table, "index-url") {
-        default.get_or_insert(block.text(value, "index-url")?.text);
-    }
-    if !first.is_empty() || default.is_some() {
-        first.push(default.unwrap_or_else(|| ResolveOptions::DEFAULT_INDEX.to_owned()));
-        options.indexes = first;
-    }
-    Ok(())
 }

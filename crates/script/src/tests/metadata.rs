@@ -1,7 +1,10 @@
 //! PEP 723 blocks.
 
+use pyrun_core::request::{Prerelease, Resolution, Selection};
+
 use super::{fault, gist, script, shown};
 use crate::read;
+use crate::uv::UvPlace;
 
 fn block(lines: &[&str]) -> String {
     let mut text = String::from("# /// script\n");
@@ -61,7 +64,7 @@ fn all_of_it_is_read() {
     assert_eq!(metadata.options.timeout_ms, Some(90_000));
     assert_eq!(metadata.options.data, ["weather"]);
     assert_eq!(
-        metadata.options.indexes,
+        metadata.options.wishes.indexes,
         ["https://a/simple", "https://b/simple"]
     );
 }
@@ -251,21 +254,115 @@ fn what_uv_reads_about_the_index_is_read() {
         "explicit = true",
     ]);
     let options = script(&text).metadata.expect("a block").options;
+    let wishes = &options.wishes;
     assert_eq!(
-        options.exclude_newer.as_deref(),
+        wishes.exclude_newer.as_deref(),
         Some("2024-01-01T00:00:00Z")
     );
     assert_eq!(
-        options.indexes,
+        wishes.extra_indexes,
+        ["https://first/simple", "https://extra/simple"]
+    );
+    assert!(wishes.indexes.is_empty(), "{wishes:?}");
+}
+
+#[test]
+fn what_uv_reads_about_the_choice_is_read() {
+    let text = block(&[
+        "[tool.uv]",
+        "constraint-dependencies = ['six<2']",
+        "override-dependencies = ['rich==13']",
+        "no-build = true",
+        "no-binary-package = ['a']",
+        "resolution = 'lowest'",
+        "prerelease = 'allow'",
+        "[[tool.uv.index]]",
+        "name = 'torch'",
+        "url = 'https://torch/simple'",
+        "explicit = true",
+        "[tool.uv.sources]",
+        "torch = [{ index = 'torch', marker = \"sys_platform == 'linux'\" }]",
+        "b = { url = 'https://x/b-1-py3-none-any.whl' }",
+        "c = { git = 'https://x' }",
+        "d = { index = 'none' }",
+        "[tool.other]",
+        "anything = 1",
+    ]);
+    let options = script(&text).metadata.expect("a block").options;
+    let wishes = &options.wishes;
+    assert_eq!(
+        wishes.constraints[0].origin.to_string(),
+        "job.py:3",
+        "the place in the file"
+    );
+    assert_eq!(wishes.overrides[0].spec.to_string(), "rich==13");
+    assert_eq!(wishes.formats.only_binary, Selection::All);
+    assert!(wishes.formats.no_binary.contains(&"a".parse().expect("a")));
+    assert_eq!(wishes.resolution, Some(Resolution::Lowest));
+    assert_eq!(wishes.prerelease, Some(Prerelease::Allow));
+    assert!(wishes.extra_indexes.is_empty(), "it is explicit");
+    let places: Vec<_> = options
+        .sources
+        .iter()
+        .map(|source| (source.package.to_string(), source.place.clone()))
+        .collect();
+    assert_eq!(
+        places,
         [
-            "https://first/simple",
-            "https://extra/simple",
-            "https://pypi.org/simple"
+            (
+                "b".to_owned(),
+                UvPlace::Address("https://x/b-1-py3-none-any.whl".to_owned())
+            ),
+            (
+                "c".to_owned(),
+                UvPlace::Unusable("a git repository".to_owned())
+            ),
+            (
+                "d".to_owned(),
+                UvPlace::Unusable(
+                    "the index `none`, which `[[tool.uv.index]]` does not name".to_owned()
+                )
+            ),
+            (
+                "torch".to_owned(),
+                UvPlace::Index("https://torch/simple".to_owned())
+            ),
         ]
     );
-    let text = block(&["[tool.uv.sources]", "a = { git = 'https://x' }"]);
-    assert_eq!(
-        fault(&text).message,
-        "`[tool.uv.sources]` can't be used here"
-    );
+}
+
+#[test]
+fn pyruns_own_words_on_resolving_win_over_uvs() {
+    let text = block(&[
+        "[tool.uv]",
+        "exclude-newer = '2024-01-01'",
+        "constraint-dependencies = ['six<2']",
+        "[tool.pyrun]",
+        "exclude-newer = '7 days'",
+        "constraints = ['six>1']",
+        "overrides = ['rich==13']",
+        "no-binary = 'a'",
+        "only-binary = [':all:']",
+        "find-links = 'wheels'",
+        "require-hashes = true",
+        "index-for = { torch = 'https://torch/simple' }",
+    ]);
+    let wishes = script(&text).metadata.expect("a block").options.wishes;
+    assert_eq!(wishes.exclude_newer.as_deref(), Some("7 days"));
+    assert_eq!(wishes.constraints.len(), 2);
+    assert_eq!(wishes.overrides.len(), 1);
+    assert_eq!(wishes.formats.only_binary, Selection::All);
+    assert_eq!(wishes.find_links, ["wheels"]);
+    assert!(wishes.require_hashes);
+    assert_eq!(wishes.pins[0].index, "https://torch/simple");
+    for line in [
+        "constraints = ['a b']",
+        "no-binary = ':some:'",
+        "index-for = { 'a b' = 'https://x' }",
+        "require-hashes = 1",
+        "overrides = 'a'",
+    ] {
+        let fault = fault(&block(&["[tool.pyrun]", line]));
+        assert_eq!(fault.spans[0].line, 3, "{line}: {fault:?}");
+    }
 }

@@ -1,0 +1,89 @@
+//! The builder of this machine, for a platform that is not this machine's.
+//!
+//! In: where things are kept, how to resolve, a platform in words. Out: a transport to the builder.
+//! Never: a run; an interpreter of the target is not needed, and bytecode is compiled only where
+//! one of its version is here.
+
+use pyrun_builder::Builder;
+use pyrun_builder::index::{Client as Index, ClientOptions};
+use pyrun_core::protocol::Freshness;
+use pyrun_core::{Code, Fault, PythonVersion, Target};
+use pyrun_runner::interpreter::{self, Environment, Interpreter, Wanted as WantedPython};
+
+use crate::remote::Wish;
+use crate::settings::{Place, Platform, Resolving, platform};
+use crate::transport::Elsewhere;
+use crate::{background, depot};
+
+/// The builder of this machine, for another platform.
+pub struct There {
+    /// What bundles are for.
+    pub target: Target,
+    /// The way to the builder.
+    pub transport: Elsewhere,
+    /// Whether an interpreter is here whose bytecode is the target's.
+    pub compiles: bool,
+}
+
+impl There {
+    /// Opens the builder. `locked` is the Python that the input's own lock is for.
+    pub async fn open(
+        place: Place,
+        resolving: &Resolving,
+        platform: Platform,
+        wish: &Wish<'_>,
+        locked: Option<PythonVersion>,
+    ) -> Result<Self, Fault> {
+        let find = |wanted: &WantedPython<'_>| {
+            interpreter::find(wanted, &Environment::of_process(), &place.cache)
+        };
+        let wanted = WantedPython {
+            request: wish.request,
+            requires_python: wish.requires_python,
+        };
+        let same = find(&wanted).ok();
+        let target = match (&resolving.python, locked, &same) {
+            (Some(text), ..) => {
+                let (python, free_threaded) = platform::python(text)?;
+                platform.with_python(&python, free_threaded)
+            }
+            (None, Some(python), _) => platform.with_python(&python, false),
+            (None, None, Some(here)) => {
+                platform.with_python(&here.target.python, here.target.free_threaded)
+            }
+            (None, None, None) => return Err(no_python()),
+        };
+        let is_same = |here: &Interpreter| {
+            let here = &here.target;
+            here.python.minor() == target.python.minor()
+                && here.free_threaded == target.free_threaded
+        };
+        let same = same.filter(is_same);
+        let compiles = same.is_some();
+        let here = match same {
+            Some(here) => here,
+            None => find(&WantedPython::default())?,
+        };
+        let store = depot::store(&place.store).await?;
+        let options = resolving.options_for(&target);
+        let index = Index::new(ClientOptions {
+            offline: resolving.offline,
+            refresh: resolving.freshness == Freshness::Upgrade,
+            ..ClientOptions::new(options.indexes, place.cache.join("index"))
+        })?;
+        let builder = Builder::new(store, index, place.cache.join("scratch"));
+        Ok(Self {
+            target,
+            transport: Elsewhere::new(builder, background::compiler(&here)),
+            compiles,
+        })
+    }
+}
+
+fn no_python() -> Fault {
+    Fault::new(
+        Code::USAGE,
+        "`--platform` names a machine, and nothing says which Python is there",
+    )
+    .hint("give its version with `--python-version 3.13`")
+}
