@@ -9,7 +9,7 @@ use std::path::Path;
 use pep508_rs::PackageName;
 use pyrun_core::{Code, Fault, LockedPackage};
 
-use crate::index::{Metadata, Seen, differences, read_wheel};
+use crate::index::{IndexError, Metadata, Seen, differences, read_wheel};
 
 /// Checks that a wheel says of itself what was said of it. Blocks.
 pub(crate) fn check_metadata(
@@ -21,7 +21,7 @@ pub(crate) fn check_metadata(
         return Ok(());
     };
     let name = package.wheel.filename.name();
-    let own = read_wheel(path, name)?;
+    let own = read_wheel(path, name).map_err(|error| unreadable(package, &error))?;
     if own.digest() == *digest {
         return Ok(());
     }
@@ -43,6 +43,19 @@ pub(crate) fn check_metadata(
         "versions were chosen by what was said: lock again with `--upgrade`; if it stays so, the \
          index of `{name}` is not to be trusted"
     )))
+}
+
+/// The file's own path says nothing to anybody.
+fn unreadable(package: &LockedPackage, error: &IndexError) -> Fault {
+    let filename = &package.wheel.filename;
+    let message = format!("`{filename}` has METADATA that can't be read");
+    let reason = match error {
+        IndexError::Broken { problem, .. } => format!("it {problem}"),
+        other => other.to_string(),
+    };
+    Fault::new(Code::WHEEL_METADATA, message)
+        .cause(reason)
+        .hint("choose another version of the package, or tell its authors")
 }
 
 /// What of it the lock alone can tell.

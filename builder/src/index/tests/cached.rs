@@ -4,7 +4,7 @@ use pyrun_core::{Code, Fault};
 use pyrun_kit::{IndexServer, MetadataFile, Packages};
 
 use crate::index::testing::{World, name, only, project, project_fault, wheel};
-use crate::index::{Client, Source as _};
+use crate::index::{Client, Source as _, Standing};
 
 fn server() -> IndexServer {
     IndexServer::start(Packages::new().with(wheel()))
@@ -158,4 +158,19 @@ async fn a_cache_that_can_not_be_written_is_none() {
         .metadata(&found, only(&found))
         .await
         .expect("metadata");
+}
+
+#[tokio::test]
+async fn a_projects_status_is_kept_with_its_page() {
+    let packages =
+        Packages::new()
+            .with(wheel())
+            .with_status("foo-bar", "archived", Some("it is done"));
+    let (world, server) = (World::new(), IndexServer::start(packages));
+    let first = project(&world.client(&server), "foo-bar").await;
+    let status = first.status.clone().expect("a status");
+    assert_eq!(status.standing, Standing::Archived);
+    assert_eq!(status.reason, "it is done");
+    let kept = project(&world.offline(&server), "foo-bar").await;
+    assert_eq!(kept.status, Some(status));
 }
