@@ -75,6 +75,28 @@ async fn what_it_is_certain_of_is_believed_and_nothing_runs() {
 }
 
 #[tokio::test]
+async fn a_wheel_that_needs_something_else_than_was_said_is_refused() {
+    let sdist = SdistBuilder::new("app", "1.0")
+        .pkg_info("Requires-Dist: words\n")
+        .requires("other");
+    let scene = Scene::of(&sdist);
+    let fault = scene.said_then_built("app").await.expect_err("a lie");
+    assert!(
+        text(&fault).contains("other requirements than it said before"),
+        "{fault:#?}"
+    );
+    let honest = Scene::of(&sdist.requires("words"));
+    honest.said_then_built("app").await.expect("the truth");
+}
+
+#[tokio::test]
+async fn what_needs_itself_to_be_built_is_refused() {
+    let scene = Scene::of(&SdistBuilder::new("app", "1.0").build_requires(&["app"]));
+    let fault = scene.build("app").await.expect_err("it would never end");
+    assert_eq!(fault.code, Code::SDIST_BUILD);
+}
+
+#[tokio::test]
 async fn what_the_build_needs_is_resolved_and_installed() {
     let tool = WheelBuilder::new("tool", "1.0")
         .file("tool.py", "VALUE = 41\ndef main():\n    print(VALUE)\n")
