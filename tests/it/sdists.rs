@@ -9,7 +9,8 @@ use pyrun_kit::{IndexFile, Packages, SdistBuilder, TestContext};
 
 use crate::support::{PYRUN, World};
 
-const SCRIPT: &str = "@requirements({'app': ''})\ndef f():\n    import app\n    return app.VERSION\n";
+const SCRIPT: &str =
+    "@requirements({'app': ''})\ndef f():\n    import app\n    return app.VERSION\n";
 
 fn app() -> SdistBuilder {
     SdistBuilder::new("app", "1.0")
@@ -67,7 +68,8 @@ fn a_completed_lock_gives_the_same_bundle_elsewhere() {
     let world = world(&app());
     let output = world.pyrun(&["lock", "pylock.toml", "-o", "pylock.whole.toml"]);
     assert!(output.success(), "{output:?}");
-    let whole = fs_err::read_to_string(world.context.work().join("pylock.whole.toml")).expect("a lock");
+    let whole =
+        fs_err::read_to_string(world.context.work().join("pylock.whole.toml")).expect("a lock");
     assert!(
         whole.contains("[packages.tool.pyrun]\nbuilt = { name = \"app-1.0-py3-none-any.whl\""),
         "{whole}"

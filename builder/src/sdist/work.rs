@@ -180,7 +180,7 @@ impl Work {
         let mut requires = system.requires.clone();
         self.system = Some(system);
         self.say(sdists);
-        let inner = sdists.inside(&self.name, &self.version)?;
+        let inner = sdists.inside(&self.name, &self.version);
         let environment = self.environment();
         let target = &bench.target;
         let furnished = environment::furnish(&inner, target, &requires, &environment).await;

@@ -161,7 +161,6 @@ impl Policy {
     }
 
     /// Checks that a package may be built from source, which runs its code: no rule can say so.
-    #[expect(clippy::unused_self, reason = "it is the policy that says so")]
     pub fn check_build(&self, name: &PackageName, version: &Version) -> Result<(), Fault> {
         Err(Fault::new(
             Code::POLICY_DENIED,

@@ -140,7 +140,7 @@ pub struct SdistBuilder {
 
 /// A backend that needs nothing but the standard library. It packs what lies in `src` into a wheel,
 /// with the requirements that stand in `requires.txt`, and runs `hooks.py` before, if there is one.
-pub const BACKEND: &str = r#"
+pub const BACKEND: &str = r"
 import base64, hashlib, os, zipfile
 
 NAME, VERSION = open('name.txt').read().split()
@@ -183,7 +183,7 @@ def build_wheel(folder, settings=None, prepared=None):
         for name, content in files.items():
             archive.writestr(name, content)
     return wheel
-"#;
+";
 
 impl SdistBuilder {
     /// A source distribution with [`BACKEND`], and one module of its name.

@@ -112,8 +112,8 @@ async fn what_the_build_needs_is_resolved_and_installed() {
         );
     let scene = Scene::new([
         sdist.build(),
-        wheel(tool),
-        wheel(WheelBuilder::new("helper", "2.0").file("helper.py", "MORE = 1\n")),
+        wheel(&tool),
+        wheel(&WheelBuilder::new("helper", "2.0").file("helper.py", "MORE = 1\n")),
     ]);
     let built = scene.build("app").await.expect("a wheel");
     let bytes = scene.wheel(&built).await;
@@ -140,7 +140,7 @@ async fn prepared_metadata_and_further_requirements_are_asked_for() {
         .requires("words")
         .file("backend.py", backend);
     let late = WheelBuilder::new("late", "1.0").file("late.py", "");
-    let scene = Scene::new([sdist.build(), wheel(late)]);
+    let scene = Scene::new([sdist.build(), wheel(&late)]);
     let metadata = scene.metadata("app").await.expect("metadata");
     assert_eq!(metadata.requires_dist[0].to_string(), "words");
     let sdists = scene.store.list(catalog::SDISTS).await.expect("a listing");

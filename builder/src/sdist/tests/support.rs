@@ -160,6 +160,6 @@ impl Scene {
 }
 
 /// A wheel of the kit's as a file of an index.
-pub(super) fn wheel(builder: pyrun_kit::WheelBuilder) -> IndexFile {
+pub(super) fn wheel(builder: &pyrun_kit::WheelBuilder) -> IndexFile {
     builder.build().into()
 }

@@ -247,7 +247,7 @@ fn packages(entries: Vec<Package>, target: &Target) -> Result<Packages, LockErro
             return Err(LockError::Twice(name, target.to_string()));
         }
         match package {
-            Read::Whole(package) => drop(packages.insert(name, package)),
+            Read::Whole(package) => drop(packages.insert(name, *package)),
             Read::Unbuilt(package) => drop(unbuilt.insert(name, package)),
         }
     }
@@ -256,7 +256,7 @@ fn packages(entries: Vec<Package>, target: &Target) -> Result<Packages, LockErro
 
 /// What an entry is.
 enum Read {
-    Whole(LockedPackage),
+    Whole(Box<LockedPackage>),
     Unbuilt(Unbuilt),
 }
 
@@ -335,7 +335,7 @@ fn package(mut entry: Package, target: &Target, tags: &Tags) -> Result<Read, Loc
         )));
     }
     let sha256 = sha256(&wheel, filename.as_str()).map_err(wrong)?;
-    Ok(Read::Whole(LockedPackage {
+    Ok(Read::Whole(Box::new(LockedPackage {
         version,
         wheel: LockedWheel {
             filename,
@@ -348,7 +348,7 @@ fn package(mut entry: Package, target: &Target, tags: &Tags) -> Result<Read, Loc
         index,
         requires_python,
         dependencies,
-    }))
+    })))
 }
 
 /// A file's sha256, which every file of a lock must have here. The error says what is wrong.
