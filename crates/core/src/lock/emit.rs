@@ -91,9 +91,10 @@ fn emit_package(text: &mut String, package: &LockedPackage) {
     let version = package.version.to_string();
     let bound = package.requires_python.as_deref();
     emit_head(text, &version, bound, &package.index, &package.dependencies);
+    let wheel = &package.wheel;
+    let mut own: Vec<String> = Vec::new();
     match &package.sdist {
         None => {
-            let wheel = &package.wheel;
             let file = File {
                 name: wheel.filename.as_str(),
                 upload_time: wheel.upload_time.as_deref(),
@@ -105,21 +106,23 @@ fn emit_package(text: &mut String, package: &LockedPackage) {
         }
         Some(sdist) => {
             let _ = writeln!(text, "sdist = {}", sdist_table(sdist));
-            emit_built(text, &package.wheel);
+            own.push(format!("built = {}", built_table(wheel)));
         }
+    }
+    if !own.is_empty() {
+        let _ = writeln!(text, "[packages.tool.pyrun]\n{}", own.join("\n"));
     }
 }
 
 /// The wheel that an sdist was built into: PEP 751 has no place for a file without an address but
 /// a tool's own.
-fn emit_built(text: &mut String, wheel: &LockedWheel) {
+fn built_table(wheel: &LockedWheel) -> String {
     let mut fields = vec![format!("name = {}", quote(wheel.filename.as_str()))];
     if let Some(size) = wheel.size {
         fields.push(format!("size = {size}"));
     }
     fields.push(format!("hashes = {{ sha256 = \"{}\" }}", wheel.sha256));
-    let built = fields.join(", ");
-    let _ = writeln!(text, "[packages.tool.pyrun]\nbuilt = {{ {built} }}");
+    format!("{{ {} }}", fields.join(", "))
 }
 
 fn emit_unbuilt(text: &mut String, package: &Unbuilt) {
