@@ -14,6 +14,7 @@ use pyrun_builder::index::{Client, ClientOptions};
 use pyrun_builder::sdist::Bench;
 use pyrun_core::protocol::{Ask, BuildRequest, Frame, Freshness};
 use pyrun_core::{Code, Fault, Target};
+use rustix::process::DumpableBehavior;
 use tokio::sync::mpsc;
 
 struct Deployed {
@@ -104,5 +105,8 @@ fn fits(asked: &Target, own: &Target) -> Result<(), Fault> {
 }
 
 fn main() -> ExitCode {
+    // What a source distribution runs is of this process's user: it must not read its credentials.
+    // A kernel that refuses takes nothing from the other layers.
+    let _ = rustix::process::set_dumpable_behavior(DumpableBehavior::NotDumpable);
     function::serve::<Deployed>()
 }

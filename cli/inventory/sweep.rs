@@ -288,9 +288,12 @@ impl Inventory {
             if age < YOUNG {
                 continue;
             }
-            let remove = || match meta.is_dir() {
-                true => fs_err::remove_dir_all(entry.path()),
-                false => fs_err::remove_file(entry.path()),
+            let remove = || {
+                if meta.is_dir() {
+                    fs_err::remove_dir_all(entry.path())
+                } else {
+                    fs_err::remove_file(entry.path())
+                }
             };
             if !dry_run && let Err(error) = remove() {
                 if error.kind() == std::io::ErrorKind::NotFound {

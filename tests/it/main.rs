@@ -21,6 +21,7 @@ mod pypi;
 mod remote;
 mod run;
 mod scenarios;
+mod sdists;
 #[cfg(feature = "aws")]
 mod story;
 mod support;

@@ -51,3 +51,51 @@ def f():
         "{output:?}"
     );
 }
+
+/// docopt has no wheel and no `pyproject.toml`: it is setuptools' own kind of old.
+const DOCOPT: &str = "\
+@requirements({'docopt': '0.6.2'})
+def f():
+    import docopt
+    return docopt.__version__
+";
+
+#[test]
+#[ignore = "needs PyPI"]
+fn pypi_a_lock_with_an_old_source_distribution_alone_is_built() {
+    let context = TestContext::new(PYRUN);
+    context.write("script.py", DOCOPT);
+    context.write(
+        "pylock.toml",
+        "\
+lock-version = \"1.0\"
+created-by = \"another\"
+[[packages]]
+name = \"docopt\"
+version = \"0.6.2\"
+[packages.sdist]
+url = \"https://files.pythonhosted.org/packages/a2/55/8f8cab2afd404cf578136ef2cc5dfb50baa1761b68c9da1fb1e4eed343c9/docopt-0.6.2.tar.gz\"
+hashes = { sha256 = \"49b3a825280bd66b3aa83585ef59c4a8c82f2c8a522dbe754a8bc8d08c85c491\" }
+",
+    );
+    let output = context.run(["run", "--lock", "pylock.toml", "script.py"]);
+    assert_eq!(output.stdout, "0.6.2\n", "{output:?}");
+    assert!(output.stderr.contains("is built from source"), "{output:?}");
+}
+
+#[test]
+#[ignore = "needs PyPI"]
+fn pypi_an_old_source_distribution_is_resolved_and_built_once() {
+    let context = TestContext::new(PYRUN);
+    let output = example_of(&context, DOCOPT);
+    assert_eq!(output.stdout, "0.6.2\n", "{output:?}");
+    assert!(output.stderr.contains("is built from source"), "{output:?}");
+    let again = example_of(&context, DOCOPT);
+    assert_eq!(again.stdout, "0.6.2\n");
+    assert!(!again.stderr.contains("is built from source"), "{again:?}");
+}
+
+fn example_of(context: &TestContext, script: &str) -> pyrun_kit::Output {
+    context.write("script.py", script);
+    context.run(["run", "script.py"])
+}

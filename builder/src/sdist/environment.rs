@@ -40,7 +40,7 @@ pub(super) async fn furnish(
     let site = site_packages(environment, target);
     let bin = environment.join("bin");
     for folder in [&site, &bin] {
-        fs_err::create_dir_all(folder).map_err(unwritable)?;
+        fs_err::create_dir_all(folder).map_err(|error| unwritable(&error))?;
     }
     if requires.is_empty() {
         return Ok(());
@@ -95,8 +95,8 @@ fn options(asked: &ResolveOptions) -> ResolveOptions {
     }
 }
 
-fn unwritable(error: io::Error) -> SdistError {
-    Fault::from_error(Code::STORE_UNWRITABLE, &error).into()
+fn unwritable(error: &io::Error) -> SdistError {
+    Fault::from_error(Code::STORE_UNWRITABLE, error).into()
 }
 
 /// Unpacks a package from the store.
@@ -108,16 +108,17 @@ async fn install(
     bin: &Path,
 ) -> Result<(), SdistError> {
     let key = catalog::wheel(&package.wheel.sha256);
-    let (path, _held) = match store.path(&key) {
-        Some(path) => (path, None),
-        None => {
-            // It was stored a moment ago, so it is there.
-            let bytes = store.get(&key, None).await?.unwrap_or_default();
-            let mut file = tempfile::NamedTempFile::new_in(scratch).map_err(unwritable)?;
-            file.write_all(&bytes).map_err(unwritable)?;
-            let path = file.into_temp_path();
-            (path.to_path_buf(), Some(path))
-        }
+    let copy;
+    let path = if let Some(path) = store.path(&key) {
+        path
+    } else {
+        // It was stored a moment ago, so it is there.
+        let bytes = store.get(&key, None).await?.unwrap_or_default();
+        let mut file =
+            tempfile::NamedTempFile::new_in(scratch).map_err(|error| unwritable(&error))?;
+        file.write_all(&bytes).map_err(|error| unwritable(&error))?;
+        copy = file.into_temp_path();
+        copy.to_path_buf()
     };
     let (filename, sha256) = (package.wheel.filename.clone(), package.wheel.sha256);
     let (site, bin) = (site.to_owned(), bin.to_owned());
@@ -209,7 +210,7 @@ fn with_shebang(script: &[u8]) -> Vec<u8> {
 fn write(
     path: &Path,
     executable: bool,
-    fill: impl FnOnce(&mut std::fs::File) -> io::Result<()>,
+    content: impl FnOnce(&mut std::fs::File) -> io::Result<()>,
 ) -> io::Result<()> {
     if let Some(folder) = path.parent() {
         fs_err::create_dir_all(folder)?;
@@ -221,7 +222,7 @@ fn write(
         .truncate(true)
         .mode(mode)
         .open(path)?;
-    fill(&mut file)?;
+    content(&mut file)?;
     if executable {
         fs_err::set_permissions(path, std::fs::Permissions::from_mode(mode))?;
     }

@@ -93,6 +93,7 @@ pub struct Sdists<'a> {
 }
 
 /// What [`Sdists`] stands on.
+#[derive(Clone, Copy)]
 pub(crate) struct Ground<'a> {
     pub(crate) index: &'a Client,
     pub(crate) store: &'a dyn Store,
@@ -126,11 +127,11 @@ impl<'a> Sdists<'a> {
     }
 
     /// The same index for what a build needs.
-    fn inside(&self, name: &PackageName, version: &Version) -> Result<Self, SdistError> {
+    fn inside(&self, name: &PackageName, version: &Version) -> Self {
         let mut chain = self.chain.clone();
         chain.push((name.clone(), version.clone()));
         let bench = self.bench.map_or(self.target, |bench| &bench.target);
-        Ok(Self {
+        Self {
             index: self.index,
             store: self.store,
             scratch: self.scratch,
@@ -143,7 +144,7 @@ impl<'a> Sdists<'a> {
             works: StdMutex::default(),
             turn: Mutex::new(()),
             gap_said: Arc::clone(&self.gap_said),
-        })
+        }
     }
 
     /// For whom it is built, for the end of a sentence.
@@ -212,12 +213,11 @@ impl<'a> Sdists<'a> {
             Arc::clone(works.entry(*sha256).or_default())
         };
         let mut slot = slot.lock().await;
-        let work = match slot.take() {
-            Some(work) => work,
-            None => {
-                let archive = self.index.whole_file(file).await.map_err(Fault::from)?;
-                Work::unpack(self, project, file, archive).await?
-            }
+        let work = if let Some(work) = slot.take() {
+            work
+        } else {
+            let archive = self.index.whole_file(file).await.map_err(Fault::from)?;
+            Work::unpack(self, project, file, archive).await?
         };
         let work = slot.insert(work);
         let _turn = self.turn.lock().await;

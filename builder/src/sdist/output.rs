@@ -4,6 +4,7 @@
 //! more than the end; lets a control character through.
 
 use std::collections::VecDeque;
+use std::path::Path;
 
 /// Bytes that are kept of an output.
 const KEPT: usize = 32 << 10;
@@ -159,8 +160,9 @@ fn missing_header(line: &str) -> Option<String> {
         return None;
     }
     let header = before.rsplit(": ").next()?;
-    let ends = header.ends_with(".h") || header.ends_with(".hpp");
-    (ends && header.len() < 100).then(|| header.to_owned())
+    let ending = Path::new(header).extension();
+    let is_header = ending.is_some_and(|ending| ending == "h" || ending == "hpp");
+    (is_header && header.len() < 100).then(|| header.to_owned())
 }
 
 fn missing_module(line: &str) -> Option<String> {

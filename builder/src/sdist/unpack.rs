@@ -62,12 +62,16 @@ pub(super) fn unpack(
     })?;
     let compressed = file.metadata().map_or(0, |meta| meta.len());
     let mut sink = Sink::new(into, *limits, compressed);
-    if filename.ends_with(".tar.gz") || filename.ends_with(".tgz") {
-        from_tar(file, &mut sink)?;
-    } else if filename.ends_with(".zip") {
-        from_zip(file, &mut sink)?;
-    } else {
-        return Err(Invalid::Kind);
+    match filename.rsplit_once('.') {
+        Some((_, "zip")) => from_zip(file, &mut sink)?,
+        Some((stem, "gz"))
+            if Path::new(stem)
+                .extension()
+                .is_some_and(|ending| ending == "tar") =>
+        {
+            from_tar(file, &mut sink)?;
+        }
+        _ => return Err(Invalid::Kind),
     }
     sink.finish()
 }

@@ -3,6 +3,7 @@
 //! In: its archive. Out: its metadata, and the wheel that it builds into. Never: runs anything before
 //! that was said; runs anything at all where its own words are certain.
 
+use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
 use pep440_rs::Version;
@@ -42,6 +43,8 @@ pub(super) struct Work {
     announced: bool,
     /// The folder of metadata that its backend has prepared, below `out`.
     prepared: Option<String>,
+    /// The metadata that was given out, which its wheel must have too.
+    promised: Option<Metadata>,
 }
 
 impl Work {
@@ -95,6 +98,7 @@ impl Work {
             furnished: None,
             announced: false,
             prepared: None,
+            promised: None,
         })
     }
 
@@ -116,8 +120,11 @@ impl Work {
         &mut self,
         sdists: &Sdists<'_>,
     ) -> Result<Option<Metadata>, SdistError> {
-        if let Some(certain) = &self.certain {
-            return Ok(Some(certain.clone()));
+        if self.promised.is_none() {
+            self.promised.clone_from(&self.certain);
+        }
+        if let Some(promised) = &self.promised {
+            return Ok(Some(promised.clone()));
         }
         self.furnish(sdists).await?;
         let Answer::Name(folder) = self.call(sdists, &Hook::Metadata).await? else {
@@ -132,7 +139,27 @@ impl Work {
             )));
         };
         self.prepared = Some(folder);
+        self.promised = Some(metadata.clone());
         Ok(Some(metadata))
+    }
+
+    /// Whether the wheel needs what was promised, and nothing else.
+    fn keeps_promise(&self, metadata: &str) -> Result<(), SdistError> {
+        let Some(promised) = &self.promised else {
+            return Ok(());
+        };
+        let needs = |metadata: &Metadata| {
+            let listed = metadata.requires_dist.iter().map(ToString::to_string);
+            let listed: BTreeSet<String> = listed.collect();
+            (listed, metadata.requires_python.clone())
+        };
+        match parse_metadata(metadata.as_bytes()) {
+            Ok(found) if needs(&found) == needs(promised) => Ok(()),
+            _ => {
+                Err(self
+                    .odd("builds a wheel with other requirements than it said before".to_owned()))
+            }
+        }
     }
 
     fn odd(&self, problem: String) -> SdistError {
@@ -153,7 +180,7 @@ impl Work {
         let mut requires = system.requires.clone();
         self.system = Some(system);
         self.say(sdists);
-        let inner = sdists.inside(&self.name, &self.version)?;
+        let inner = sdists.inside(&self.name, &self.version);
         let environment = self.environment();
         let target = &bench.target;
         let furnished = environment::furnish(&inner, target, &requires, &environment).await;
@@ -245,12 +272,6 @@ impl Work {
         sdists: &Sdists<'_>,
     ) -> Result<(TempPath, Kept), SdistError> {
         self.furnish(sdists).await?;
-        if self.prepared.is_none() {
-            // The hook may leave something that the wheel must be like (PEP 517, `build_wheel`).
-            if let Answer::Name(folder) = self.call(sdists, &Hook::Metadata).await? {
-                self.prepared = Some(folder);
-            }
-        }
         let hook = Hook::Wheel(self.prepared.clone());
         let Answer::Name(name) = self.call(sdists, &hook).await? else {
             return Err(self.odd("answers `build_wheel` with no file".to_owned()));
@@ -275,6 +296,7 @@ impl Work {
         let done = done
             .unwrap_or_else(|error| Err(Fault::new(pyrun_core::Code::INTERNAL, error.to_string())));
         let (part, found) = done.map_err(|fault| self.wrong(Problem::Wheel(Box::new(fault))))?;
+        self.keeps_promise(&found.metadata)?;
         let kept = Kept {
             wheel: filename,
             sha256: found.sha256,

@@ -75,6 +75,28 @@ async fn what_it_is_certain_of_is_believed_and_nothing_runs() {
 }
 
 #[tokio::test]
+async fn a_wheel_that_needs_something_else_than_was_said_is_refused() {
+    let sdist = SdistBuilder::new("app", "1.0")
+        .pkg_info("Requires-Dist: words\n")
+        .requires("other");
+    let scene = Scene::of(&sdist);
+    let fault = scene.said_then_built("app").await.expect_err("a lie");
+    assert!(
+        text(&fault).contains("other requirements than it said before"),
+        "{fault:#?}"
+    );
+    let honest = Scene::of(&sdist.requires("words"));
+    honest.said_then_built("app").await.expect("the truth");
+}
+
+#[tokio::test]
+async fn what_needs_itself_to_be_built_is_refused() {
+    let scene = Scene::of(&SdistBuilder::new("app", "1.0").build_requires(&["app"]));
+    let fault = scene.build("app").await.expect_err("it would never end");
+    assert_eq!(fault.code, Code::SDIST_BUILD);
+}
+
+#[tokio::test]
 async fn what_the_build_needs_is_resolved_and_installed() {
     let tool = WheelBuilder::new("tool", "1.0")
         .file("tool.py", "VALUE = 41\ndef main():\n    print(VALUE)\n")
@@ -90,8 +112,8 @@ async fn what_the_build_needs_is_resolved_and_installed() {
         );
     let scene = Scene::new([
         sdist.build(),
-        wheel(tool),
-        wheel(WheelBuilder::new("helper", "2.0").file("helper.py", "MORE = 1\n")),
+        wheel(&tool),
+        wheel(&WheelBuilder::new("helper", "2.0").file("helper.py", "MORE = 1\n")),
     ]);
     let built = scene.build("app").await.expect("a wheel");
     let bytes = scene.wheel(&built).await;
@@ -118,7 +140,7 @@ async fn prepared_metadata_and_further_requirements_are_asked_for() {
         .requires("words")
         .file("backend.py", backend);
     let late = WheelBuilder::new("late", "1.0").file("late.py", "");
-    let scene = Scene::new([sdist.build(), wheel(late)]);
+    let scene = Scene::new([sdist.build(), wheel(&late)]);
     let metadata = scene.metadata("app").await.expect("metadata");
     assert_eq!(metadata.requires_dist[0].to_string(), "words");
     let sdists = scene.store.list(catalog::SDISTS).await.expect("a listing");

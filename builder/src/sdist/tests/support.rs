@@ -142,6 +142,15 @@ impl Scene {
         self.with(package, ask).await
     }
 
+    /// Its wheel, after its metadata was asked for.
+    pub(super) async fn said_then_built(&self, package: &str) -> Result<LockedWheel, Fault> {
+        let ask = async |sdists: &Sdists<'_>, project: &Project, file: &File| {
+            sdists.metadata(project, file).await.map_err(Fault::from)?;
+            sdists.build(project, file).await.map_err(|fault| *fault)
+        };
+        self.with(package, ask).await
+    }
+
     /// The bytes of a wheel in the store.
     pub(super) async fn wheel(&self, wheel: &LockedWheel) -> Vec<u8> {
         let key = pyrun_store::catalog::wheel(&wheel.sha256);
@@ -151,6 +160,6 @@ impl Scene {
 }
 
 /// A wheel of the kit's as a file of an index.
-pub(super) fn wheel(builder: pyrun_kit::WheelBuilder) -> IndexFile {
+pub(super) fn wheel(builder: &pyrun_kit::WheelBuilder) -> IndexFile {
     builder.build().into()
 }

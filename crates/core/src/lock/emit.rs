@@ -94,9 +94,10 @@ fn emit_package(text: &mut String, package: &LockedPackage) {
     let version = package.version.to_string();
     let bound = package.requires_python.as_deref();
     emit_head(text, &version, bound, &package.index, &package.dependencies);
+    let wheel = &package.wheel;
+    let mut own: Vec<String> = Vec::new();
     match &package.sdist {
         None => {
-            let wheel = &package.wheel;
             let file = File {
                 name: wheel.filename.as_str(),
                 upload_time: wheel.upload_time.as_deref(),
@@ -108,27 +109,21 @@ fn emit_package(text: &mut String, package: &LockedPackage) {
         }
         Some(sdist) => {
             let _ = writeln!(text, "sdist = {}", sdist_table(sdist));
+            own.push(format!("built = {}", built_table(wheel)));
         }
     }
-    emit_own(text, package);
-}
-
-/// What PEP 751 has no place for but a tool's own: the wheel that an sdist was built into, which has
-/// no address, and the digest of what was said of the package.
-fn emit_own(text: &mut String, package: &LockedPackage) {
-    let built = package.sdist.as_ref().map(|_| built_table(&package.wheel));
-    if built.is_none() && package.metadata.is_none() {
-        return;
-    }
-    text.push_str("[packages.tool.pyrun]\n");
-    if let Some(built) = built {
-        let _ = writeln!(text, "built = {built}");
-    }
-    if let Some(digest) = &package.metadata {
-        let _ = writeln!(text, "metadata = \"{digest}\"");
+    own.extend(
+        package
+            .metadata
+            .map(|digest| format!("metadata = \"{digest}\"")),
+    );
+    if !own.is_empty() {
+        let _ = writeln!(text, "[packages.tool.pyrun]\n{}", own.join("\n"));
     }
 }
 
+/// The wheel that an sdist was built into: PEP 751 has no place for a file without an address but
+/// a tool's own.
 fn built_table(wheel: &LockedWheel) -> String {
     let mut fields = vec![format!("name = {}", quote(wheel.filename.as_str()))];
     if let Some(size) = wheel.size {
