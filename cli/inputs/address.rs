@@ -117,11 +117,14 @@ impl<'a> Written<'a> {
             Some(at) if rest.ends_with(']') => rest.split_at(at),
             _ => (rest, ""),
         };
-        let is_address = place.contains("://") || place.starts_with("file:");
+        let is_scheme = |each: char| each.is_ascii_alphanumeric() || "+-.".contains(each);
+        let scheme = place.split_once("://").map(|(scheme, _)| scheme);
+        let is_address = scheme.is_some_and(|scheme| scheme.chars().all(is_scheme))
+            || place.starts_with("file:");
         let is_path = place.starts_with('.') || place.contains(['/', '\\']);
         let mut ends = std::iter::once(&".whl").chain(&SDISTS);
-        let is_file = ends.any(|end| place.ends_with(end));
-        let names_file = is_address || is_path || (is_file && !place.contains(['=', '<', '>']));
+        let is_file = ends.any(|end| place.ends_with(end)) && !place.contains(['=', '<', '>']);
+        let names_file = is_address || (scheme.is_none() && (is_path || is_file));
         names_file.then_some(Self {
             name: None,
             place,
