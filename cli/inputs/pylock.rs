@@ -3,6 +3,7 @@
 //! In: a file's path. Out: its lock for a target, with every wheel at an address of its own: what
 //! the file names by a path is meant from where the file lies.
 
+use std::borrow::Cow;
 use std::path::{Path, PathBuf};
 
 use pyrun_core::{Code, Fault, Lock, PythonVersion, Target};
@@ -61,14 +62,17 @@ impl Pylock {
         }
     }
 
+    /// What there is for a target, as a `pylock.toml`.
+    fn text(&self, target: &Target) -> Result<Cow<'_, str>, Fault> {
+        Ok(match &self.content {
+            Content::Pylock(text) => text.into(),
+            Content::Uv(file, choice) => file.to_pylock(target, choice)?.into(),
+        })
+    }
+
     /// The lock for a target.
     pub fn lock(&self, target: &Target) -> Result<Lock, Fault> {
-        let mut lock = match &self.content {
-            Content::Pylock(text) => Lock::from_toml(text, Some(target))?,
-            Content::Uv(file, choice) => {
-                Lock::from_toml(&file.to_pylock(target, choice)?, Some(target))?
-            }
-        };
+        let mut lock = Lock::from_toml(&self.text(target)?, Some(target))?;
         for package in lock.packages.values_mut() {
             let sdist = package.sdist.as_mut().map(|sdist| &mut sdist.url);
             for url in std::iter::once(&mut package.wheel.url).chain(sdist) {
