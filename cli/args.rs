@@ -175,6 +175,8 @@ pub struct LockArgs {
     #[arg(short, long, value_name = "FILE")]
     pub output: Option<PathBuf>,
     #[command(flatten)]
+    pub choice: ChoiceArgs,
+    #[command(flatten)]
     pub target: TargetArgs,
     #[command(flatten)]
     pub resolve: ResolveArgs,
@@ -198,6 +200,8 @@ pub struct PrewarmArgs {
           value_parser = clap::value_parser!(u32).range(1..=500))]
     pub instances: u32,
     #[command(flatten)]
+    pub choice: ChoiceArgs,
+    #[command(flatten)]
     pub target: TargetArgs,
     #[command(flatten)]
     pub resolve: ResolveArgs,
@@ -212,8 +216,6 @@ pub struct SourceArgs {
     /// or requirements such as 'pandas>=2' or a wheel's path
     #[arg(required = true, value_name = "SOURCE")]
     pub sources: Vec<String>,
-    #[command(flatten)]
-    pub choice: ChoiceArgs,
 }
 
 /// `pyrun cache …`.

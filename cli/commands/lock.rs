@@ -15,7 +15,7 @@ use crate::settings::FileSettings;
 
 /// Resolves one set of requirements and writes its lock.
 pub async fn run(args: LockArgs, console: &Console) -> Result<ExitCode, Fault> {
-    let choice = Choice::read(&args.sources.choice)?;
+    let choice = Choice::read(&args.choice)?;
     let inputs = inputs::read(&args.sources.sources, &choice)?;
     let [input] = inputs.as_slice() else {
         let names: Vec<&str> = inputs.iter().map(|input| input.name.as_str()).collect();

@@ -84,7 +84,7 @@ fn one_machine() -> Fault {
 /// Builds the bundle and the bytecode of every input, one after the other.
 pub async fn run(args: PrewarmArgs, console: &Console) -> Result<ExitCode, Fault> {
     let file = FileSettings::find(&super::here()?)?;
-    let choice = Choice::read(&args.sources.choice)?;
+    let choice = Choice::read(&args.choice)?;
     for input in inputs::read(&args.sources.sources, &choice)? {
         input.remarks().for_each(|remark| console.remark(remark));
         let session = Session::open(
@@ -112,9 +112,10 @@ pub async fn run(args: PrewarmArgs, console: &Console) -> Result<ExitCode, Fault
         let built = client.build(request.clone()).await?;
         session.remember(&request, built.lock, goal == Goal::Bytecode);
         let warmed = match session.lambda() {
-            _ if args.build_only || session.is_elsewhere() => None,
+            _ if args.build_only => None,
             Some(lambda) => Some(warm(&client, lambda, built.lock, args.instances, console).await?),
             None if args.instances > 1 => return Err(one_machine()),
+            None if session.is_elsewhere() => None,
             None => {
                 client.prepare(built.lock).await?;
                 None

@@ -21,7 +21,7 @@ const REPOSITORIES: [&str; 4] = ["git+", "hg+", "svn+", "bzr+"];
 
 /// Reads a requirement in whatever form it stands.
 pub fn requirement(text: &str, folder: &Path, origin: Origin) -> Result<Requirement, Fault> {
-    let text = text.trim();
+    let text = without_loose_ends(text);
     let Some(written) = Written::of(text) else {
         return parse_requirement(text, origin);
     };
@@ -34,6 +34,17 @@ pub fn requirement(text: &str, folder: &Path, origin: Origin) -> Result<Requirem
         origin.span.iter().cloned().fold(fault, Fault::span)
     })?;
     parse_requirement(&spelled, origin)
+}
+
+/// What pip passes over at a requirement's end: a semicolon without a marker, a comma after the
+/// last specifier.
+fn without_loose_ends(text: &str) -> &str {
+    let text = text.trim().trim_end_matches(';').trim_end();
+    if text.contains(['=', '<', '>']) {
+        text.trim_end_matches(',').trim_end()
+    } else {
+        text
+    }
 }
 
 /// A folder or page of links as it enters a request: an address, or an absolute path.
@@ -117,11 +128,14 @@ impl<'a> Written<'a> {
             Some(at) if rest.ends_with(']') => rest.split_at(at),
             _ => (rest, ""),
         };
-        let is_address = place.contains("://") || place.starts_with("file:");
+        let is_scheme = |each: char| each.is_ascii_alphanumeric() || "+-.".contains(each);
+        let scheme = place.split_once("://").map(|(scheme, _)| scheme);
+        let is_address = scheme.is_some_and(|scheme| scheme.chars().all(is_scheme))
+            || place.starts_with("file:");
         let is_path = place.starts_with('.') || place.contains(['/', '\\']);
         let mut ends = std::iter::once(&".whl").chain(&SDISTS);
-        let is_file = ends.any(|end| place.ends_with(end));
-        let names_file = is_address || is_path || (is_file && !place.contains(['=', '<', '>']));
+        let is_file = ends.any(|end| place.ends_with(end)) && !place.contains(['=', '<', '>']);
+        let names_file = is_address || (scheme.is_none() && (is_path || is_file));
         names_file.then_some(Self {
             name: None,
             place,
@@ -282,6 +296,7 @@ mod tests {
                 format!("foo-bar @ {here}/foo_bar-2.0.tar.gz"),
             ),
             ("foo>=1", "foo>=1".to_owned()),
+            (" foo>=1, ;", "foo>=1".to_owned()),
         ] {
             let found = read(text, &root).expect(text);
             let found = found.split(" ; ").next().unwrap_or_default();

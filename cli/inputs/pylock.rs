@@ -3,6 +3,7 @@
 //! In: a file's path. Out: its lock for a target, with every wheel at an address of its own: what
 //! the file names by a path is meant from where the file lies.
 
+use std::borrow::Cow;
 use std::path::{Path, PathBuf};
 
 use pyrun_core::lock::Draft;
@@ -62,6 +63,14 @@ impl Pylock {
         }
     }
 
+    /// What there is for a target, as a `pylock.toml`.
+    fn text(&self, target: &Target) -> Result<Cow<'_, str>, Fault> {
+        Ok(match &self.content {
+            Content::Pylock(text) => text.into(),
+            Content::Uv(file, choice) => file.to_pylock(target, choice)?.into(),
+        })
+    }
+
     /// The lock for a target, where nothing of it is still to be built.
     pub fn lock(&self, target: &Target) -> Result<Lock, Fault> {
         Ok(self.draft(target)?.finish()?)
@@ -69,12 +78,7 @@ impl Pylock {
 
     /// The lock for a target, finished or not.
     pub fn draft(&self, target: &Target) -> Result<Draft, Fault> {
-        let mut draft = match &self.content {
-            Content::Pylock(text) => Lock::draft(text, Some(target))?,
-            Content::Uv(file, choice) => {
-                Lock::draft(&file.to_pylock(target, choice)?, Some(target))?
-            }
-        };
+        let mut draft = Lock::draft(&self.text(target)?, Some(target))?;
         let packages = draft.lock.packages.values_mut().flat_map(|package| {
             let sdist = package.sdist.as_mut().map(|sdist| &mut sdist.url);
             [Some(&mut package.wheel.url), sdist]

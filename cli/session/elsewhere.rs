@@ -69,7 +69,7 @@ impl There {
         let index = Index::new(ClientOptions {
             offline: resolving.offline,
             refresh: resolving.freshness == Freshness::Upgrade,
-            ..ClientOptions::new(options.indexes, place.cache.join("index"))
+            ..ClientOptions::of(&options, place.cache.join("index"))
         })?;
         let builder = Builder::new(store, index, place.cache.join("scratch"));
         Ok(Self {

@@ -26,9 +26,7 @@ pub(super) struct Rules {
     tags: Tags,
     python: Version,
     exclude_newer: Option<Timestamp>,
-    prerelease: Prerelease,
-    no_binary: Selection,
-    only_binary: Selection,
+    options: ResolveOptions,
     builds: bool,
     amendments: Arc<Amendments>,
 }
@@ -125,9 +123,7 @@ impl Rules {
             tags: Tags::of(&request.target),
             python: request.target.python.full().clone(),
             exclude_newer,
-            prerelease: request.options.prerelease,
-            no_binary: request.options.no_binary.clone(),
-            only_binary: request.options.only_binary.clone(),
+            options: request.options.clone(),
             builds,
             amendments,
         })
@@ -202,7 +198,7 @@ impl Rules {
         }
         let (_, candidate) = best.ok_or(nearest)?;
         let by_address = self.amendments.address(&project.name).is_some();
-        if version.any_prerelease() && self.prerelease == Prerelease::Disallow && !by_address {
+        if version.any_prerelease() && self.options.prerelease == Prerelease::Disallow && !by_address {
             return Err(Reason::Prerelease);
         }
         match &candidate.yanked {
@@ -218,7 +214,7 @@ impl Rules {
         let (name, file) = (&project.name, &project.files[place]);
         let usable = match file.kind {
             FileKind::Wheel => self.wheel(project, file)?,
-            FileKind::Sdist if self.only_binary.contains(name) => return Err(Reason::OnlyBinary),
+            FileKind::Sdist if !self.options.takes_sdists(name) => return Err(Reason::OnlyBinary),
             FileKind::Sdist if !self.builds => return Err(Reason::SourceOnly),
             FileKind::Sdist => (Artifact::Sdist, None),
         };
@@ -248,7 +244,7 @@ impl Rules {
         if wheel.name() != &project.name {
             return Err(Reason::SourceOnly);
         }
-        if self.no_binary.contains(&project.name) {
+        if !self.options.takes_wheels(&project.name) {
             return Err(Reason::NoBinary);
         }
         let rank = self.tags.rank(&wheel).ok_or(Reason::Tags)?;
