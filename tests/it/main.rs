@@ -20,6 +20,7 @@ mod pypi;
 mod remote;
 mod run;
 mod scenarios;
+mod seeds;
 #[cfg(feature = "aws")]
 mod story;
 mod support;

@@ -21,6 +21,7 @@ mod once;
 mod packed;
 mod page;
 mod remote;
+pub(crate) mod strange;
 #[cfg(test)]
 pub(crate) mod testing;
 #[cfg(test)]
