@@ -64,8 +64,8 @@ pub(crate) async fn check(lock: &Lock, store: &dyn Store, room: &Room) -> Result
         "make room on the disk, with `pyrun cache gc` for one, or name folders on another one \
          with `--store` and `--cache-dir`"
     } else {
-        "give the functions more disk with `pyrun deploy --storage MB` (10,240 at most), or leave \
-         out what is not needed"
+        "name a folder on a larger disk with `--cache-dir`; functions get more with `pyrun deploy \
+         --storage MB` (10,240 at most)"
     };
     Err(with_largest(fault, needs).hint(hint))
 }
