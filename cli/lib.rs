@@ -36,6 +36,14 @@ use console::Console;
 /// The longest that a command which failed takes to clean up.
 const CLEANING_UP: Duration = Duration::from_millis(500);
 
+/// Reads a file of requirements, whatever its kind: for the fuzz targets, and for the tests that
+/// replay what they found.
+#[doc(hidden)]
+pub fn strange_input(path: &str) {
+    // A fault is an answer like any other.
+    let _ = inputs::read(&[path.to_owned()]);
+}
+
 /// Runs the command that `words` spell, the program's own name first.
 pub fn main(words: &[OsString]) -> ExitCode {
     let cli = match usage::parse(words.iter().cloned()) {

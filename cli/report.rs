@@ -77,7 +77,7 @@ fn excerpt(span: &Span, paint: Paint) -> String {
         text,
         "  {margin}{} {}:{}:{}",
         paint.tone(Tone::Dim, "-->"),
-        span.file,
+        words::plain(&span.file),
         span.line,
         span.column
     );
@@ -87,7 +87,7 @@ fn excerpt(span: &Span, paint: Paint) -> String {
         "  {margin} {bar} {}{} {}",
         " ".repeat(before.width()),
         paint.tone(Tone::Bad, &carets),
-        span.label
+        words::plain(&span.label)
     );
     // No line ends with a space.
     let lines: Vec<&str> = text.lines().map(str::trim_end).collect();

@@ -6,7 +6,7 @@
 mod elsewhere;
 mod local;
 
-use pyrun_core::protocol::{BuildRequest, Freshness, Goal, Limits, PROTOCOL};
+use pyrun_core::protocol::{BuildRequest, Freshness, Goal, Limits, PROTOCOL, Room};
 use pyrun_core::{
     Code, Fault, LockHash, Request, Requirement, ResolveOptions, Target, VersionOrUrl, Wishes,
 };
@@ -150,6 +150,17 @@ impl Session {
         }
     }
 
+    /// What there is for a bundle where it is to run; `None` where that is not known.
+    fn room(&self) -> Option<Room> {
+        match &self.side {
+            Side::Here(here) => here.room(),
+            Side::Remote(lambda) => Some(Room {
+                disk_bytes: lambda.disk_bytes(),
+                holds_store: false,
+            }),
+        }
+    }
+
     /// The question to the builder.
     pub fn build_request(&self, wanted: &Wanted, goal: Goal) -> Result<BuildRequest, Fault> {
         let target = self.target();
@@ -173,6 +184,7 @@ impl Session {
             freshness: self.resolving.freshness,
             goal,
             doubt: false,
+            room: self.room(),
         })
     }
 

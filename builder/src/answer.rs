@@ -73,6 +73,9 @@ impl Builder {
         if request.doubt {
             self.check(&locked.lock.hash(), events).await?;
         }
+        if let (Some(room), Goal::Bundle | Goal::Bytecode) = (&request.room, request.goal) {
+            self.check_room(&locked.lock, room, events).await?;
+        }
         let record = match request.goal {
             Goal::Lock => None,
             Goal::Bundle | Goal::Bytecode => Some(self.bundle(&locked.lock, events).await?),

@@ -13,8 +13,11 @@ pub mod index;
 pub mod install;
 pub mod lease;
 pub mod resolve;
+mod room;
 pub mod sdist;
 pub mod splice;
+#[doc(hidden)]
+pub mod strange;
 #[cfg(test)]
 mod tests;
 pub mod wheel;
@@ -24,7 +27,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Instant;
 
-use pyrun_core::protocol::Freshness;
+use pyrun_core::protocol::{Freshness, Room};
 use pyrun_core::{
     BundleRecord, Code, Event, Events, FORMAT, Fault, Lock, LockHash, LockedPackage, Phase, Policy,
     Request, Sha256,
@@ -227,7 +230,9 @@ impl Builder {
     /// Fetches and splices; a wheel that was damaged in the store, or went away meanwhile, is
     /// fetched again.
     async fn build(&self, lock: &Lock, events: Events<'_>) -> Result<BundleRecord, Fault> {
-        self.check_disk(lock)?;
+        if let Some(disk) = self.disk {
+            room::check_scratch(lock, disk)?;
+        }
         let mut tries = lock.packages.len();
         loop {
             self.fetch(lock, events).await?;
@@ -239,22 +244,12 @@ impl Builder {
         }
     }
 
-    /// A bundle is about as large as its wheels, and is written whole before it is published.
-    fn check_disk(&self, lock: &Lock) -> Result<(), Fault> {
-        let Some(disk) = self.disk else {
-            return Ok(());
-        };
-        let sizes = lock.packages.values().map(|package| package.wheel.size);
-        let need = sizes.flatten().fold(0u64, u64::saturating_add);
-        if need <= disk {
-            return Ok(());
+    /// Whether what is to be built fits where it is to run, unless it is built already.
+    async fn check_room(&self, lock: &Lock, room: &Room, events: Events<'_>) -> Result<(), Fault> {
+        match self.published(&lock.hash(), events).await? {
+            Some(_) => Ok(()),
+            None => room::check(lock, &*self.store, room).await,
         }
-        let (need, disk) = (need.div_ceil(1 << 20), disk >> 20);
-        Err(Fault::new(
-            Code::REMOTE_QUOTA,
-            format!("the wheels of this lock have {need} MiB, and the builder has {disk} MiB of disk for them"),
-        )
-        .hint("give the functions more disk with `pyrun deploy --storage MB`: at least twice as much as the wheels have"))
     }
 
     async fn fetch(&self, lock: &Lock, events: Events<'_>) -> Result<(), Fault> {

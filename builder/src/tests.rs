@@ -134,3 +134,50 @@ async fn a_relative_bound_is_remembered_as_it_is_and_locked_as_a_time() {
     let fault = ask(request).await.expect_err("no time");
     assert_eq!(fault.code, Code::CONFIG_INVALID);
 }
+
+#[tokio::test]
+async fn what_can_t_fit_is_refused_before_a_wheel_is_downloaded() {
+    use pyrun_core::protocol::{BuildRequest, Frame, Goal, PROTOCOL, Room};
+
+    let scene = Scene::new();
+    let builder = scene.builder("");
+    let compiler = bytecode::Compiler {
+        python: "/nonexistent/python".into(),
+        magic: 0,
+        cache_tag: "none".to_owned(),
+    };
+    let ask = |goal, disk_bytes| BuildRequest {
+        protocol: PROTOCOL,
+        request: scene.request("app"),
+        pylock: None,
+        freshness: Freshness::Remembered,
+        goal,
+        doubt: false,
+        room: Some(Room {
+            disk_bytes,
+            holds_store: false,
+        }),
+    };
+    let answer = async |request| {
+        let (frames, mut spoken) = tokio::sync::mpsc::channel(64);
+        builder.answer(request, &compiler, &frames).await;
+        drop(frames);
+        let mut last = None;
+        while let Some(frame) = spoken.recv().await {
+            last = Some(frame);
+        }
+        last.expect("a last frame")
+    };
+    let Frame::Fault(fault) = answer(ask(Goal::Bundle, 1000)).await else {
+        panic!("two wheels of more than a kilobyte fit into a thousand bytes");
+    };
+    assert_eq!(fault.code, Code::TARGET_TOO_SMALL);
+    assert!(fault.causes[1].contains("`words 2.0`"), "{fault:?}");
+    let wheels = scene.store.list(catalog::WHEELS).await.expect("a listing");
+    assert!(wheels.is_empty(), "nothing is fetched: {wheels:?}");
+    for (goal, disk) in [(Goal::Lock, 0), (Goal::Bundle, 1 << 20), (Goal::Bundle, 0)] {
+        // What is built already is not built, and so is not refused.
+        let last = answer(ask(goal, disk)).await;
+        assert!(matches!(last, Frame::Built { .. }), "{last:?}");
+    }
+}

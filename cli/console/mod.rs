@@ -260,7 +260,7 @@ impl Console {
             progress.clear();
             write_all(
                 &mut io::stderr().lock(),
-                &format!("{}\n", self.paint.tone(Tone::Dim, line)),
+                &format!("{}\n", self.paint.tone(Tone::Dim, &words::plain(line))),
             );
         }
     }

@@ -68,11 +68,12 @@ pub fn count(number: u64, noun: &str) -> String {
 }
 
 /// Text from elsewhere without what a terminal would obey: control characters but tabs and line
-/// ends are shown as `�`.
+/// ends, and what turns the direction of writing round, are shown as `�`.
 pub fn plain(text: &str) -> String {
     let shown = |character: char| match character {
         '\n' | '\t' => character,
         control if control.is_control() => '\u{fffd}',
+        '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}' => '\u{fffd}',
         other => other,
     };
     text.chars().map(shown).collect()
@@ -159,6 +160,7 @@ mod tests {
     #[test]
     fn no_text_commands_the_terminal() {
         assert_eq!(plain("a\x1b[2Jb\r\u{9b}c\td\n"), "a�[2Jb��c\td\n");
+        assert_eq!(plain("a\u{202e}b\u{2066}é"), "a�b�é");
     }
 
     #[test]

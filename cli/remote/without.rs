@@ -54,6 +54,11 @@ impl Lambda {
         match *self {}
     }
 
+    /// Bytes of its disk that bundles may take.
+    pub fn disk_bytes(&self) -> u64 {
+        match *self {}
+    }
+
     /// Where this machine keeps what it knows of the remote.
     pub fn home(&self) -> PathBuf {
         match *self {}

@@ -2,12 +2,14 @@
 //!
 //! In: where things are kept, how to resolve, which Python. Out: a transport to the two libraries.
 
+use std::os::unix::fs::MetadataExt as _;
+use std::path::Path;
 use std::sync::Arc;
 
 use pyrun_builder::Builder;
 use pyrun_builder::index::{Client as Index, ClientOptions};
 use pyrun_builder::sdist::Bench;
-use pyrun_core::protocol::Freshness;
+use pyrun_core::protocol::{Freshness, Room};
 use pyrun_core::{Fault, LockHash};
 use pyrun_runner::interpreter::{self, Environment, Interpreter, Wanted as WantedPython};
 use pyrun_runner::{Runner, Surroundings};
@@ -15,7 +17,7 @@ use pyrun_store::Store;
 
 use crate::interrupt::Interrupt;
 use crate::remote::Wish;
-use crate::settings::{Place, Resolving};
+use crate::settings::{Place, Resolving, StoreAt};
 use crate::transport::Local;
 use crate::{background, depot};
 
@@ -69,8 +71,32 @@ impl Here {
         })
     }
 
+    /// What the disk below the cache has left; `None` where it does not say. Where the store lies on
+    /// another disk, its wheels and bundles take nothing of it.
+    pub fn room(&self) -> Option<Room> {
+        let cache = self.place.cache.as_path();
+        let there = cache.ancestors().find(|folder| folder.exists())?;
+        let disk = rustix::fs::statvfs(there).ok()?;
+        let holds_store = match &self.place.store {
+            StoreAt::Folder(store) => store
+                .ancestors()
+                .find(|folder| folder.exists())
+                .is_some_and(|store| is_one_disk(store, there)),
+            StoreAt::Bucket(_) => false,
+        };
+        Some(Room {
+            disk_bytes: disk.f_bavail.saturating_mul(disk.f_frsize),
+            holds_store,
+        })
+    }
+
     /// Leaves a bundle's bytecode to be compiled behind this command, if it is not compiled yet.
     pub async fn finish_behind(&self, lock: &LockHash) {
         background::start(&self.place, &*self.store, lock, &self.interpreter).await;
     }
+}
+
+fn is_one_disk(one: &Path, other: &Path) -> bool {
+    let disk = |path: &Path| fs_err::metadata(path).map(|meta| meta.dev());
+    matches!((disk(one), disk(other)), (Ok(one), Ok(other)) if one == other)
 }

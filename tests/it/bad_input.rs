@@ -1,6 +1,6 @@
 //! What goes wrong: each has its own fault and exit status, and the next run works.
 
-use pyrun_kit::{Failure, IndexFile, IndexServer, Packages, TestContext};
+use pyrun_kit::{Failure, Flaw, IndexFile, IndexServer, Packages, TestContext, WheelBuilder};
 
 use crate::support::{GREET, PYRUN, World, greet, words};
 
@@ -361,4 +361,30 @@ fn a_wheel_that_was_damaged_in_the_store_is_fetched_again() {
     fs_err::remove_dir_all(world.context.store().join("v1/bundles")).expect("bundles");
     let output = world.run(GREET, &[]);
     assert_eq!(output.stdout, "hello 2.0, world\n", "{output:?}");
+}
+
+#[test]
+fn what_a_terminal_obeys_is_shown_and_not_sent() {
+    let evil = "\u{1b}[2J\u{1b}]0;owned\u{7}\u{202e}";
+    let lies = WheelBuilder::new("lies", "1.0")
+        .requires(format!("words {evil}"))
+        .build();
+    let yanked = IndexFile::from(WheelBuilder::new("yanked", "1.0").file("y.py", "").build());
+    let world = World::with(
+        Packages::new().with(lies).with(yanked.yanked(evil)).with(
+            WheelBuilder::new("odd", "1.0")
+                .flaw(Flaw::EscapeInName)
+                .build(),
+        ),
+    );
+    for (requirement, status) in [("lies", 3), ("odd", 3), ("yanked==1.0", 0)] {
+        let output = world.pyrun(&["prewarm", "--no-bytecode", "--build-only", requirement]);
+        let failed = output.status == Some(4) || output.status == Some(status);
+        assert!(failed, "{requirement}: {output:?}");
+        let is_obeyed = |each: char| each.is_control() && each != '\n' || each == '\u{202e}';
+        assert!(
+            !output.stderr.contains(is_obeyed),
+            "{requirement}: {output:?}"
+        );
+    }
 }

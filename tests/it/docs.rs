@@ -99,3 +99,53 @@ fn files_that_the_readme_links_exist() {
         }
     }
 }
+
+/// The text of all Rust files below these folders.
+fn code(folders: &[&str]) -> String {
+    let mut text = String::new();
+    let mut pending: Vec<std::path::PathBuf> = folders
+        .iter()
+        .map(|folder| std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join(folder))
+        .collect();
+    while let Some(folder) = pending.pop() {
+        for entry in fs_err::read_dir(folder).expect("a folder of sources") {
+            let path = entry.expect("an entry").path();
+            if path.is_dir() {
+                pending.push(path);
+            } else if path.extension().is_some_and(|ending| ending == "rs") {
+                text += &fs_err::read_to_string(path).expect("UTF-8");
+            }
+        }
+    }
+    text
+}
+
+#[test]
+fn what_security_md_says_is_tested_has_a_test() {
+    let security = read("docs/SECURITY.md");
+    let table = security
+        .split("## What is refused")
+        .nth(1)
+        .and_then(|rest| rest.split("\n## ").next())
+        .expect("the table");
+    let flaws = read("tests/kit/src/wheel/flaw.rs");
+    let code = code(&["builder/src", "crates/core/src", "cli", "tests/it"]);
+    let mut met = 0;
+    let rows = table.lines().filter(|line| line.starts_with("| "));
+    for row in rows.skip(1) {
+        let tests = row.trim_end_matches(" |").rsplit(" | ").next();
+        for name in tests.unwrap_or_default().split('`').skip(1).step_by(2) {
+            met += 1;
+            let is_there = match name.strip_prefix("Flaw::") {
+                Some(flaw) => flaws.contains(&format!("\n    {flaw},\n")),
+                // A row of a table of lies is a test as well.
+                None => {
+                    code.contains(&format!("fn {name}()"))
+                        || code.contains(&format!("    {name}: |bytes|"))
+                }
+            };
+            assert!(is_there, "docs/SECURITY.md names the test `{name}`");
+        }
+    }
+    assert!(met > 80, "the table names {met} tests");
+}

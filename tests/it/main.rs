@@ -22,6 +22,7 @@ mod remote;
 mod run;
 mod scenarios;
 mod sdists;
+mod seeds;
 #[cfg(feature = "aws")]
 mod story;
 mod support;

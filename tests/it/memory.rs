@@ -1,4 +1,4 @@
-//! How much memory building takes: that of the wheels in work, not that of their bytes.
+//! How much memory building and unpacking take: that of pieces, not that of files.
 
 use pyrun_kit::{Dictated, IndexServer, Packages, Say, TestContext, Wheel, WheelBuilder, python};
 
@@ -31,10 +31,10 @@ fn wheel(name: &str, megabytes: usize) -> Wheel {
         .build()
 }
 
-/// The most memory, in bytes, of a process that builds `package` with its bytecode.
+/// The most memory, in bytes, of a process that builds `package` with its bytecode and unpacks it.
 fn peak(index: &IndexServer, package: &str) -> u64 {
     let context = TestContext::new(python()).index(index);
-    let arguments = ["-c", MEASURE, PYRUN, "prewarm", "--build-only", package];
+    let arguments = ["-c", MEASURE, PYRUN, "prewarm", package];
     let output = context.run(arguments);
     assert!(output.success(), "{output:?}");
     let kibibytes: u64 = output.stdout.trim().parse().expect("a number");

@@ -15,7 +15,7 @@ pub(super) const LONGEST_END: u64 = 22 + 0xffff + 20 + 56;
 
 /// Why a wheel's METADATA can't be read. Reads as the rest of a sentence about the wheel.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-pub(super) enum ArchiveError {
+pub(crate) enum ArchiveError {
     #[error("is not a zip archive: it has no end record")]
     NoEnd,
     #[error("is not a sound zip archive: {0}")]
@@ -245,6 +245,7 @@ fn u64_at(bytes: &[u8], at: usize) -> u64 {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::index::strange::metadata_inside as metadata_of;
     use std::io::{Cursor, Write as _};
     use zip::write::SimpleFileOptions;
 
@@ -260,18 +261,6 @@ mod tests {
             writer.write_all(TEXT).expect("written");
         }
         writer.finish().expect("an archive").into_inner()
-    }
-
-    fn metadata_of(bytes: &[u8], project: &str) -> Result<Vec<u8>, ArchiveError> {
-        let index = |at: u64| usize::try_from(at).unwrap_or(usize::MAX);
-        let directory = locate(bytes, bytes.len() as u64)?.expect("the whole is here");
-        let entries = &bytes[index(directory.start)..index(directory.end)];
-        let member = find_metadata(entries, project)?;
-        let cut = ArchiveError::Unsound("cut");
-        let (start, _) = member.reach(0);
-        let extra = member.extra(bytes.get(index(start)..).ok_or(cut.clone())?)?;
-        let (start, end) = member.reach(extra);
-        member.inflate(bytes.get(index(start)..index(end)).ok_or(cut)?)
     }
 
     #[test]

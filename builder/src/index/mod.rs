@@ -23,6 +23,7 @@ mod packed;
 mod page;
 mod remote;
 mod said;
+pub(crate) mod strange;
 #[cfg(test)]
 pub(crate) mod testing;
 #[cfg(test)]

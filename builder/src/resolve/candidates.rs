@@ -11,10 +11,9 @@ use std::sync::Arc;
 use jiff::Timestamp;
 use pep440_rs::Version;
 use pyrun_core::request::Prerelease;
-use pyrun_core::request::Selection;
 use pyrun_core::tags::Tags;
 use pyrun_core::wheel::BuildTag;
-use pyrun_core::{Request, WheelFilename};
+use pyrun_core::{Request, ResolveOptions, WheelFilename};
 
 use super::amendments::Amendments;
 use super::specifiers::python_fits;

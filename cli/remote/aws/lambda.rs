@@ -93,6 +93,11 @@ impl Lambda {
         &self.0.described.description.target
     }
 
+    /// Bytes of its disk that bundles may take.
+    pub fn disk_bytes(&self) -> u64 {
+        self.0.described.description.disk_bytes
+    }
+
     /// Where this machine keeps what it knows of the remote.
     pub fn home(&self) -> PathBuf {
         self.0.deployment.home().to_owned()

@@ -116,6 +116,7 @@ impl World {
             freshness: Freshness::Remembered,
             goal: Goal::Bundle,
             doubt: false,
+            room: None,
         }))
     }
 

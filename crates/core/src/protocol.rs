@@ -86,6 +86,19 @@ pub struct BuildRequest {
     /// checked before it is the answer.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub doubt: bool,
+    /// What there is for the packages where they are to run: what can't fit there is not built.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub room: Option<Room>,
+}
+
+/// What there is for a bundle's packages where they are to run.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Room {
+    /// Bytes of disk.
+    pub disk_bytes: u64,
+    /// Whether the store's wheels and bundles are to fit there as well.
+    #[serde(default)]
+    pub holds_store: bool,
 }
 
 /// Whether a remembered lock answers a request.

@@ -210,13 +210,22 @@ fn entry(fields: &mut Fields<'_>) -> Result<Member, UnpackError> {
     })
 }
 
-/// The compressed data of a member from its bytes, local header and all; the header must repeat
-/// what the directory says, and nothing may stand between it and the next member.
+/// The compressed data of a member from its bytes, local header and all.
 pub(super) fn data<'a>(member: &Member, bytes: &'a [u8]) -> Result<&'a [u8], UnpackError> {
-    let differs = || {
-        let path = &member.path;
-        corrupt(format!("the header of `{path}` differs from the directory"))
-    };
+    let start = header(member, bytes)?;
+    let data = usize::try_from(start).ok().and_then(|at| bytes.get(at..));
+    data.filter(|data| data.len() as u64 == member.compressed)
+        .ok_or_else(|| differs(member))
+}
+
+fn differs(member: &Member) -> UnpackError {
+    let path = &member.path;
+    corrupt(format!("the header of `{path}` differs from the directory"))
+}
+
+/// How many of a member's first bytes are its local header, which must repeat what the directory
+/// says; nothing may stand between its data and the next member.
+pub(super) fn header(member: &Member, bytes: &[u8]) -> Result<u64, UnpackError> {
     let mut fields = Fields(bytes);
     let signature = fields.u32()?;
     fields.take(2)?; // the version that it needs
@@ -227,15 +236,16 @@ pub(super) fn data<'a>(member: &Member, bytes: &'a [u8]) -> Result<&'a [u8], Unp
     let (name, extra) = (fields.u16()?, fields.u16()?);
     let name = fields.take(name.into())?;
     let mut wide = [size.into(), compressed.into()];
-    widen(fields.take(extra.into())?, &mut wide).ok_or_else(differs)?;
+    widen(fields.take(extra.into())?, &mut wide).ok_or_else(|| differs(member))?;
+    let length = (bytes.len() - fields.0.len()) as u64;
     let same = signature == LOCAL
         && flags & !ALLOWED_FLAGS == 0
         && Method::of(method) == Some(member.method)
         && crc32 == member.crc32
         && wide == [member.size, member.compressed]
         && name == member.path.as_bytes()
-        && fields.0.len() as u64 == member.compressed;
-    if same { Ok(fields.0) } else { Err(differs()) }
+        && length.checked_add(member.compressed) == Some(member.end - member.offset);
+    same.then_some(length).ok_or_else(|| differs(member))
 }
 
 /// Replaces the values that did not fit 32 bits by those of the zip64 field, the only one allowed.

@@ -16,6 +16,7 @@ use sha2::Digest;
 
 use super::archive::{self, Member, Method};
 use super::error::{UnpackError, corrupt, read_error};
+use super::large;
 use super::plan::{Plan, Share};
 
 /// Bytes: what is read, inflated and written at a time, unless one member is larger.
@@ -134,7 +135,12 @@ pub(super) fn batches(plan: &Plan, share: &Share) -> Vec<Batch> {
             read += span;
             largest = member.size.max(largest);
             batch.members.end = at + 1;
-            batch.memory = read + largest;
+            // A large one has a batch of its own.
+            batch.memory = if large::is_large(member) {
+                large::MEMORY
+            } else {
+                read + largest
+            };
             batch.unpacked += member.size;
         }
     }
@@ -180,6 +186,12 @@ impl Extractor {
         let (Some(first), Some(last)) = (members.first(), members.last()) else {
             return Ok(());
         };
+        if let [member] = members
+            && large::is_large(member)
+            && target.magic.is_none()
+        {
+            return large::write(member, source, target);
+        }
         let mut input = std::mem::take(&mut self.input);
         let bytes = source.read(first.offset..last.end, &mut input)?;
         for member in members {
@@ -273,19 +285,59 @@ fn write_file(target: &Target<'_>, member: &Member, content: &[u8]) -> Result<()
             if target.magic.is_some() {
                 return replace(&path, member.executable, content).map_err(UnpackError::Write);
             }
-            let path = &member.path;
-            Err(corrupt(format!(
-                "`{path}` has the name of another file here"
-            )))
+            Err(twice(member))
         }
         written => written.map_err(UnpackError::Write),
     }
 }
 
-fn replace(path: &Path, executable: bool, content: &[u8]) -> io::Result<()> {
+fn twice(member: &Member) -> UnpackError {
+    let path = &member.path;
+    corrupt(format!("`{path}` has the name of another file here"))
+}
+
+/// The file of a member, to be written piece by piece and then [`finish`]ed.
+pub(super) fn open(target: &Target<'_>, member: &Member) -> Result<fs_err::File, UnpackError> {
+    let path = target.root.join(&member.path);
+    let path = match target.place {
+        Place::Fresh => path,
+        Place::Live => draft(&path),
+    };
+    let opened = create_new(&path, member.executable);
+    opened.map_err(|error| match error.kind() {
+        io::ErrorKind::AlreadyExists => twice(member),
+        _ => UnpackError::Write(error),
+    })
+}
+
+/// Puts a file that was written whole where it belongs.
+pub(super) fn finish(target: &Target<'_>, member: &Member) -> Result<(), UnpackError> {
+    let path = target.root.join(&member.path);
+    match target.place {
+        Place::Fresh => Ok(()),
+        Place::Live => fs_err::rename(draft(&path), &path).map_err(UnpackError::Write),
+    }
+}
+
+/// Takes away a file that could not be written whole.
+pub(super) fn discard(target: &Target<'_>, member: &Member) {
+    let path = target.root.join(&member.path);
+    let path = match target.place {
+        Place::Fresh => path,
+        Place::Live => draft(&path),
+    };
+    // The first error is the one to tell.
+    let _ = fs_err::remove_file(path);
+}
+
+fn draft(path: &Path) -> std::path::PathBuf {
     let mut name = std::ffi::OsString::from(format!(".{}.", std::process::id()));
     name.push(path.file_name().unwrap_or_default());
-    let draft = path.with_file_name(name);
+    path.with_file_name(name)
+}
+
+fn replace(path: &Path, executable: bool, content: &[u8]) -> io::Result<()> {
+    let draft = draft(path);
     create(&draft, executable, content)
         .and_then(|()| fs_err::rename(&draft, path))
         .inspect_err(|_| {
@@ -295,11 +347,14 @@ fn replace(path: &Path, executable: bool, content: &[u8]) -> io::Result<()> {
 }
 
 fn create(path: &Path, executable: bool, content: &[u8]) -> io::Result<()> {
+    create_new(path, executable)?.write_all(content)
+}
+
+fn create_new(path: &Path, executable: bool) -> io::Result<fs_err::File> {
     let mode = if executable { 0o755 } else { 0o644 };
     fs_err::OpenOptions::new()
         .write(true)
         .create_new(true)
         .mode(mode)
-        .open(path)?
-        .write_all(content)
+        .open(path)
 }

@@ -8,6 +8,7 @@ mod archive;
 mod crew;
 mod error;
 mod extract;
+mod large;
 mod plan;
 mod remote;
 #[cfg(test)]

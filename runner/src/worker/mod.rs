@@ -40,6 +40,14 @@ use warden::Warden;
 pub use files::Worker;
 pub use secrecy::undumpable;
 
+/// A line that a worker may have written: for the fuzz targets, and for the tests that replay what
+/// they found.
+#[doc(hidden)]
+pub fn strange_line(line: &[u8]) {
+    // Garbage is an answer like any other.
+    let _ = said::parse(line);
+}
+
 /// The size of a result's JSON, in bytes, where the request names no limit.
 pub const RESULT_BYTES: u64 = 64 << 20;
 
