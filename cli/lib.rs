@@ -41,7 +41,7 @@ const CLEANING_UP: Duration = Duration::from_millis(500);
 #[doc(hidden)]
 pub fn strange_input(path: &str) {
     // A fault is an answer like any other.
-    let _ = inputs::read(&[path.to_owned()]);
+    let _ = inputs::read(&[path.to_owned()], &inputs::Choice::default());
 }
 
 /// Runs the command that `words` spell, the program's own name first.

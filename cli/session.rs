@@ -154,6 +154,7 @@ impl Session {
     fn room(&self) -> Option<Room> {
         match &self.side {
             Side::Here(here) => here.room(),
+            Side::There(_) => None,
             Side::Remote(lambda) => Some(Room {
                 disk_bytes: lambda.disk_bytes(),
                 holds_store: false,

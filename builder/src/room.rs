@@ -186,6 +186,7 @@ mod tests {
             target: target(),
             packages: packages.collect(),
             resolved: None,
+            exclude_newer: None,
         }
     }
 
@@ -253,6 +254,7 @@ mod tests {
             target: target(),
             packages: [locked(&wheel, &server)].into(),
             resolved: None,
+            exclude_newer: None,
         };
         assert_eq!(check(&lock, &store, &room(1, false)).await, Ok(()));
         let key = catalog::wheel(&wheel.sha256);

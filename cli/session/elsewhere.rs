@@ -6,6 +6,7 @@
 
 use pyrun_builder::Builder;
 use pyrun_builder::index::{Client as Index, ClientOptions};
+use pyrun_builder::sdist::Bench;
 use pyrun_core::protocol::Freshness;
 use pyrun_core::{Code, Fault, PythonVersion, Target};
 use pyrun_runner::interpreter::{self, Environment, Interpreter, Wanted as WantedPython};
@@ -71,7 +72,9 @@ impl There {
             refresh: resolving.freshness == Freshness::Upgrade,
             ..ClientOptions::of(&options, place.cache.join("index"))
         })?;
-        let builder = Builder::new(store, index, place.cache.join("scratch"));
+        let bench = Bench::new(&here.executable, here.target.clone());
+        let scratch = place.cache.join("scratch");
+        let builder = Builder::new(store, index, scratch).with_bench(bench);
         Ok(Self {
             target,
             transport: Elsewhere::new(builder, background::compiler(&here)),

@@ -34,8 +34,8 @@ pub use client::{Client, ClientOptions};
 pub(crate) use download::{DownloadError, Downloaded, Expected, Hashing, MAX_FILE, open_anew};
 pub use http::Limits;
 pub use metadata::{MetadataError, parse_metadata};
-pub(crate) use said::{differences, read_wheel};
 pub(crate) use metadata::{head, headers};
+pub(crate) use said::{differences, read_wheel};
 
 use async_trait::async_trait;
 use pep440_rs::{Version, VersionSpecifiers};

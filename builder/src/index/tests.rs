@@ -2,8 +2,8 @@
 
 mod cached;
 mod direct;
-mod links;
 mod hostile;
+mod links;
 mod metadata;
 mod pages;
 mod pypi;

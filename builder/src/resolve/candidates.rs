@@ -197,7 +197,10 @@ impl Rules {
         }
         let (_, candidate) = best.ok_or(nearest)?;
         let by_address = self.amendments.address(&project.name).is_some();
-        if version.any_prerelease() && self.options.prerelease == Prerelease::Disallow && !by_address {
+        if version.any_prerelease()
+            && self.options.prerelease == Prerelease::Disallow
+            && !by_address
+        {
             return Err(Reason::Prerelease);
         }
         match &candidate.yanked {
