@@ -61,7 +61,7 @@ impl Running {
     }
 
     fn request(&self, scenario: &Scenario) -> Request {
-        let links = self.links.as_ref().map(|folder| folder.path());
+        let links = self.links.as_ref().map(tempfile::TempDir::path);
         scenario.request(&World {
             index: &|name| self.index(name),
             files: self.addresses.file_url("").trim_end_matches('/'),
