@@ -102,7 +102,7 @@ struct Part {
     is_leaf: bool,
 }
 
-impl<'a> Reader<'a> {
+impl Reader<'_> {
     fn alternatives(&mut self) -> u64 {
         self.list(Token::Or, |reader| {
             let (width, is_leaf) = reader.list_of(Token::And, Self::part);
