@@ -182,14 +182,12 @@ fn html_page(body: &[u8], origin: &PageOrigin<'_>) -> Result<Project, PageError>
 
 /// PEP 629: a higher major version must not be read.
 fn check_version(version: &str) -> Result<(), PageError> {
-    match version.split('.').next() {
-        Some("1") => Ok(()),
-        _ => {
-            let printable = |c: &char| !c.is_control();
-            let shown = version.chars().filter(printable).take(20).collect();
-            Err(PageError::ApiVersion(shown))
-        }
+    if version.split('.').next() == Some("1") {
+        return Ok(());
     }
+    let printable = |c: &char| !c.is_control();
+    let shown = version.chars().filter(printable).take(20).collect();
+    Err(PageError::ApiVersion(shown))
 }
 
 /// PEP 792: a status that is not known counts as active.

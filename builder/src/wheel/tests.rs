@@ -1,5 +1,6 @@
 //! Each flaw of the kit by its code, each legal rarity taken.
 
+use std::fmt::Write as _;
 use std::path::PathBuf;
 
 use proptest::prelude::*;
@@ -198,7 +199,7 @@ fn documents_of_fifty_megabytes_are_refused() {
     let mut noise = String::with_capacity(51 << 20);
     while noise.len() < 50 << 20 {
         state = state.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
-        noise += &format!("{state}\n X-{state}:");
+        let _ = write!(noise, "{state}\n X-{state}:");
     }
     let wheel = rich().header("X-Noise", noise).build();
     let fault = Fault::from(check_built(&wheel).expect_err("too large"));

@@ -206,7 +206,7 @@ fn a_page_of_the_network_leads_to_no_file_of_this_machine() {
 #[test]
 fn a_page_of_a_million_files_is_refused() {
     let page = |list: String| format!("{{\"files\": [{list}]}}");
-    let many = page(["{}"; 1_000_000].join(","));
+    let many = page(vec!["{}"; 1_000_000].join(","));
     let error = read_as(Some("application/json"), &many).expect_err("too many");
     assert!(error.to_string().contains("more than 250000 files"));
     let html = "<a href=x>".repeat(1_000_000);
