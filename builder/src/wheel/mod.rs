@@ -70,6 +70,8 @@ pub struct WheelContents {
     pub imports: Vec<String>,
     /// The packages that `Requires-Dist` names, under whatever marker, sorted.
     pub requires: Vec<PackageName>,
+    /// Its licence as an SPDX expression, where METADATA states one that can be understood.
+    pub licence: Option<String>,
     /// Whether it brings `.pth` files, which Python reads at its start.
     pub pth: bool,
 }
@@ -153,7 +155,7 @@ fn examine(
     paths::check(archive.entries())?;
     verify::bound(&archive, limits.unpacked)?;
     let layout = metadata::find_layout(archive.entries(), filename)?;
-    let requires = metadata::check(&read_documents(&archive, &layout)?, filename)?;
+    let said = metadata::check(&read_documents(&archive, &layout)?, filename)?;
     let listed = record::parse(&read_document(&archive, &layout, "RECORD")?)?;
     let members = record::assign(archive.entries(), &listed, &layout)?;
     let digests = verify::digests(archive.source(), &members, trust)?;
@@ -174,7 +176,8 @@ fn examine(
         dist_info: layout.dist_info,
         files,
         imports: imports.into_names(),
-        requires,
+        requires: said.requires,
+        licence: said.licence,
     })
 }
 

@@ -6,6 +6,8 @@
 //! lock hash, and it stands in the bundle itself, so a bundle proves its own name.
 
 mod emit;
+mod groups;
+mod kept;
 mod read;
 
 use std::collections::BTreeMap;
@@ -20,6 +22,7 @@ use crate::digest::{DigestError, Sha256};
 use crate::target::Target;
 use crate::wheel::WheelFilename;
 
+pub use kept::{Kept, KeptPackage};
 pub use read::LockError;
 
 /// The name of a bundle: the digest of a lock's canonical form.

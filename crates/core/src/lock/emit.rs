@@ -3,8 +3,10 @@
 //! The emitter is our own and small because the canonical form is hashed: its bytes must never
 //! change with a library's taste.
 
+use std::collections::BTreeMap;
 use std::fmt::Write as _;
 
+use crate::lock::kept::{Kept, KeptPackage};
 use crate::lock::{Lock, LockedPackage};
 use crate::target::{Os, Target};
 
@@ -34,6 +36,11 @@ impl Lock {
 
     /// The form for people and other tools.
     pub fn to_toml(&self) -> String {
+        self.to_toml_keeping(&Kept::default())
+    }
+
+    /// The same, with what stood in the lock that it was read from and has no place in a [`Lock`].
+    pub fn to_toml_keeping(&self, kept: &Kept) -> String {
         let mut text = header();
         let (major, minor) = self.target.python.minor();
         let _ = writeln!(
@@ -42,9 +49,15 @@ impl Lock {
             quote(&environment(&self.target))
         );
         let _ = writeln!(text, "requires-python = \">={major}.{minor}\"");
+        emit_fields(&mut text, &kept.fields);
+        let nothing = KeptPackage::default();
         for (name, package) in &self.packages {
             let _ = write!(text, "\n[[packages]]\nname = {}\n", quote(name.as_ref()));
-            emit_package(&mut text, package);
+            emit_package(&mut text, package, kept.packages.get(name).unwrap_or(&nothing));
+        }
+        if !kept.tools.is_empty() {
+            text.push_str("\n[tool]\n");
+            emit_fields(&mut text, &kept.tools);
         }
         let _ = write!(text, "\n[tool.pyrun]\nformat = {}\n", crate::FORMAT);
         if let Some(resolved) = &self.resolved {
@@ -59,7 +72,14 @@ fn header() -> String {
     "lock-version = \"1.0\"\ncreated-by = \"pyrun\"\n".to_owned()
 }
 
-fn emit_package(text: &mut String, package: &LockedPackage) {
+/// A line for each, by name.
+fn emit_fields(text: &mut String, fields: &BTreeMap<String, toml::Value>) {
+    for (name, value) in fields {
+        let _ = writeln!(text, "{} = {value}", key(name));
+    }
+}
+
+fn emit_package(text: &mut String, package: &LockedPackage, kept: &KeptPackage) {
     let _ = writeln!(text, "version = {}", quote(&package.version.to_string()));
     if let Some(bound) = &package.requires_python {
         let _ = writeln!(text, "requires-python = {}", quote(bound));
@@ -87,8 +107,17 @@ fn emit_package(text: &mut String, package: &LockedPackage) {
     if let Some(size) = wheel.size {
         fields.push(format!("size = {size}"));
     }
-    fields.push(format!("hashes = {{ sha256 = \"{}\" }}", wheel.sha256));
+    let mut hashes = vec![format!("sha256 = \"{}\"", wheel.sha256)];
+    let of = |(name, value): (&String, &toml::Value)| format!("{} = {value}", key(name));
+    hashes.extend(kept.hashes.iter().map(of));
+    fields.push(format!("hashes = {{ {} }}", hashes.join(", ")));
+    fields.extend(kept.wheel.iter().map(of));
     let _ = writeln!(text, "wheels = [{{ {} }}]", fields.join(", "));
+    emit_fields(text, &kept.fields);
+    if !kept.tools.is_empty() {
+        text.push_str("[packages.tool]\n");
+        emit_fields(text, &kept.tools);
+    }
 }
 
 /// The PEP 508 marker that says which environment the lock is for.
@@ -118,6 +147,15 @@ fn target_table(target: &Target) -> String {
 fn is_toml_time(text: &str) -> bool {
     text.parse::<toml::value::Datetime>()
         .is_ok_and(|time| time.offset.is_some())
+}
+
+/// A key as it stands before `=`: quoted where it holds more than a bare key may.
+fn key(name: &str) -> String {
+    let is_bare = |c: char| c.is_ascii_alphanumeric() || c == '-' || c == '_';
+    if !name.is_empty() && name.chars().all(is_bare) {
+        return name.to_owned();
+    }
+    quote(name)
 }
 
 /// A TOML basic string.
