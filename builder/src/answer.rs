@@ -44,10 +44,13 @@ impl Builder {
         events: Events<'_>,
     ) -> Result<Frame, Fault> {
         let locked = match &request.pylock {
-            Some(text) => Locked {
-                lock: Lock::from_toml(text, Some(&request.request.target))?,
-                remembered: true,
-            },
+            Some(text) => {
+                let lock = Lock::from_toml(text, Some(&request.request.target))?;
+                Locked {
+                    lock: self.attested(lock, &request.request).await?,
+                    remembered: true,
+                }
+            }
             None => {
                 self.lock(&request.request, request.freshness, events)
                     .await?
@@ -57,7 +60,13 @@ impl Builder {
             self.check(&locked.lock.hash(), events).await?;
         }
         let record = match request.goal {
-            Goal::Lock => None,
+            Goal::Lock => {
+                if request.pylock.is_some() {
+                    // What was resolved is admitted already, and a bundle before it is built.
+                    self.held.admit(&locked.lock, events).await?;
+                }
+                None
+            }
             Goal::Bundle | Goal::Bytecode => Some(self.bundle(&locked.lock, events).await?),
         };
         if let (Goal::Bytecode, Some(record)) = (request.goal, &record) {

@@ -22,7 +22,11 @@ use crate::index::once::OncePerKey;
 use crate::index::page::{self, PageOrigin};
 use crate::index::{File, IndexError, Metadata, Project, Source};
 
+mod licence;
+mod provenance;
 mod wheels;
+
+pub use provenance::Publisher;
 
 /// The largest index page that is read.
 const MAX_PAGE: u64 = 64 << 20;

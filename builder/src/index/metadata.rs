@@ -58,7 +58,7 @@ pub(super) fn head(bytes: &[u8]) -> &[u8] {
 }
 
 /// Keys and values; a line that starts with white space goes on with the one before it.
-fn unfold(headers: &str) -> Vec<(&str, Cow<'_, str>)> {
+pub(super) fn unfold(headers: &str) -> Vec<(&str, Cow<'_, str>)> {
     let mut fields: Vec<(&str, Cow<'_, str>)> = Vec::new();
     for line in headers.lines() {
         if line.starts_with([' ', '\t']) {

@@ -67,10 +67,7 @@ pub(super) struct Said {
 }
 
 /// Checks both documents, and gives what they say besides.
-pub(super) fn check(
-    documents: &Documents,
-    filename: &WheelFilename,
-) -> Result<Said, WheelProblem> {
+pub(super) fn check(documents: &Documents, filename: &WheelFilename) -> Result<Said, WheelProblem> {
     let metadata = headers(&documents.metadata);
     let wrong = |document, problem: String| WheelProblem::Document { document, problem };
     let name = single(&metadata, "METADATA", "name")?;

@@ -218,7 +218,10 @@ const CLASSIFIERS: &[(&str, &str)] = &[
     ("Artistic License", "LicenseRef-Artistic"),
     ("BSD License", "LicenseRef-BSD"),
     ("Boost Software License 1.0 (BSL-1.0)", "BSL-1.0"),
-    ("CC0 1.0 Universal (CC0 1.0) Public Domain Dedication", "CC0-1.0"),
+    (
+        "CC0 1.0 Universal (CC0 1.0) Public Domain Dedication",
+        "CC0-1.0",
+    ),
     ("Eclipse Public License 1.0 (EPL-1.0)", "EPL-1.0"),
     ("Eclipse Public License 2.0 (EPL-2.0)", "EPL-2.0"),
     ("European Union Public Licence 1.2 (EUPL 1.2)", "EUPL-1.2"),
@@ -281,7 +284,10 @@ mod tests {
     fn expressions_are_read_and_written() {
         for (text, shown) in [
             ("MIT", "MIT"),
-            ("mit or (Apache-2.0 and  BSD-3-Clause)", "mit OR Apache-2.0 AND BSD-3-Clause"),
+            (
+                "mit or (Apache-2.0 and  BSD-3-Clause)",
+                "mit OR Apache-2.0 AND BSD-3-Clause",
+            ),
             ("(MIT OR X11) AND GPL-2.0+", "(MIT OR X11) AND GPL-2.0+"),
             (
                 "GPL-3.0-only with GCC-exception-3.1",
@@ -293,7 +299,17 @@ mod tests {
             assert_eq!(Expression::parse(shown), Ok(read));
         }
         let deep = format!("{}MIT{}", "(".repeat(500), ")".repeat(500));
-        for text in ["", "MIT Apache", "(MIT", "MIT)", "OR", "MIT AND", "a/b", "BSD License", &deep] {
+        for text in [
+            "",
+            "MIT Apache",
+            "(MIT",
+            "MIT)",
+            "OR",
+            "MIT AND",
+            "a/b",
+            "BSD License",
+            &deep,
+        ] {
             assert!(Expression::parse(text).is_err(), "{text}");
         }
     }
@@ -322,7 +338,10 @@ mod tests {
             Some("MIT".to_owned())
         );
         assert_eq!(
-            of(&["License :: OSI Approved :: MIT License", "License :: Public Domain"]),
+            of(&[
+                "License :: OSI Approved :: MIT License",
+                "License :: Public Domain"
+            ]),
             Some("LicenseRef-Public-Domain AND MIT".to_owned())
         );
         assert_eq!(of(&["License :: Something New"]), None);

@@ -338,14 +338,19 @@ mod tests {
     fn what_was_withdrawn_does_not_count() {
         let affected = "\"versions\": [\"1.0\"]";
         assert!(hits(&record(affected, ""), "1.0"));
-        assert!(!hits(&record(affected, ", \"withdrawn\": \"2024-01-01T00:00:00Z\""), "1.0"));
+        assert!(!hits(
+            &record(affected, ", \"withdrawn\": \"2024-01-01T00:00:00Z\""),
+            "1.0"
+        ));
     }
 
     #[test]
     fn severity_fix_and_names_are_said() {
         let of = |record: &Record| {
             let name = "foo-bar".parse().expect("a name");
-            record.of(&name, &"1.0".parse().expect("a version")).expect("affected")
+            record
+                .of(&name, &"1.0".parse().expect("a version"))
+                .expect("affected")
         };
         let affected = "\"ranges\": [{\"type\": \"ECOSYSTEM\", \"events\": [{\"introduced\": \"0\"}, {\"fixed\": \"1.2\"}, {\"introduced\": \"2\"}, {\"fixed\": \"2.1\"}]}]";
         let found = of(&record(
@@ -356,7 +361,10 @@ mod tests {
         assert_eq!(found.fixed, "1.2".parse().ok());
         assert_eq!(found.aliases, ["CVE-1", "GHSA-x"]);
         assert_eq!(found.summary, "bad[2J thing");
-        let found = of(&record(affected, ", \"database_specific\": {\"severity\": \"MODERATE\", \"x\": [1]}"));
+        let found = of(&record(
+            affected,
+            ", \"database_specific\": {\"severity\": \"MODERATE\", \"x\": [1]}",
+        ));
         assert_eq!(found.severity, Some(Severity::Medium));
         assert_eq!(of(&record(affected, "")).severity, None);
     }

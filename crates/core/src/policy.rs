@@ -28,7 +28,7 @@ use crate::fault::Fault;
 use crate::lock::Lock;
 use crate::manifest::{About, BundleRecord};
 use crate::osv::Vulnerability;
-use crate::request::{Request, Requirement};
+use crate::request::{Request, Requirement, ResolveOptions};
 
 pub use refusal::{Part, Refusal, into_result};
 
@@ -134,7 +134,14 @@ impl Policy {
     /// Says in a request from which index packages come that the policy ties to one, as far as
     /// their names are known before it is resolved.
     pub fn pin(&self, request: &mut Request) {
-        self.indexes.pin(request);
+        let asked = request.requirements.iter();
+        let asked: Vec<PackageName> = asked.map(|asked| asked.spec.name.clone()).collect();
+        self.pin_options(&mut request.options, asked);
+    }
+
+    /// The same for options alone, and the names that are asked for directly.
+    pub fn pin_options(&self, options: &mut ResolveOptions, asked: Vec<PackageName>) {
+        self.indexes.pin(options, asked);
     }
 
     /// Checks what can be told before anything is resolved: the indexes that would be asked, and
@@ -191,7 +198,10 @@ impl Policy {
             refusals.extend(self.indexes.check_source(name, package));
         }
         refusals.extend(self.check_terms(&subjects, now));
-        let sizes = lock.packages.values().filter_map(|package| package.wheel.size);
+        let sizes = lock
+            .packages
+            .values()
+            .filter_map(|package| package.wheel.size);
         let bytes = sizes.fold(0u64, u64::saturating_add);
         refusals.extend(self.limits.check_all(lock.packages.len(), bytes));
         with_asked(refusals, &subjects)
@@ -239,7 +249,11 @@ impl Policy {
                 let subject = Subject {
                     version: &segment.version,
                     needs: &segment.depends,
-                    about: record.about.get(&segment.package).cloned().unwrap_or_default(),
+                    about: record
+                        .about
+                        .get(&segment.package)
+                        .cloned()
+                        .unwrap_or_default(),
                 };
                 (&segment.package, subject)
             })
@@ -259,7 +273,9 @@ impl Policy {
     /// What it refuses of known vulnerabilities.
     pub fn refusals_of_vulnerabilities(&self, found: &[Vulnerability]) -> Vec<Refusal> {
         let terms = self.vulnerabilities.as_ref();
-        let found = terms.into_iter().flat_map(|terms| found.iter().map(move |one| (terms, one)));
+        let found = terms
+            .into_iter()
+            .flat_map(|terms| found.iter().map(move |one| (terms, one)));
         found.filter_map(|(terms, one)| terms.check(one)).collect()
     }
 

@@ -128,7 +128,9 @@ mod tests {
         ] {
             assert_eq!(period(text), Some(seconds), "{text}");
         }
-        for text in ["", "7", "P", "PD", "P7", "0 days", "-1d", "PT7D", "7 months", "P1e9D"] {
+        for text in [
+            "", "7", "P", "PD", "P7", "0 days", "-1d", "PT7D", "7 months", "P1e9D",
+        ] {
             assert_eq!(period(text), None, "{text}");
         }
     }

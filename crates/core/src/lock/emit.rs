@@ -53,7 +53,11 @@ impl Lock {
         let nothing = KeptPackage::default();
         for (name, package) in &self.packages {
             let _ = write!(text, "\n[[packages]]\nname = {}\n", quote(name.as_ref()));
-            emit_package(&mut text, package, kept.packages.get(name).unwrap_or(&nothing));
+            emit_package(
+                &mut text,
+                package,
+                kept.packages.get(name).unwrap_or(&nothing),
+            );
         }
         if !kept.tools.is_empty() {
             text.push_str("\n[tool]\n");

@@ -86,22 +86,28 @@ mod tests {
             ("'docs' not in dependency_groups", true),
             ("'x' in extras", false),
             ("'x' in extras or 'dev-tools' in dependency_groups", true),
-            (
-                "sys_platform=='linux' and (\"x\" not in extras)",
-                true,
-            ),
+            ("sys_platform=='linux' and (\"x\" not in extras)", true),
             ("sys_platform == 'extras'", false),
             ("python_version >= '3' and 'lin' in sys_platform", true),
         ] {
             let plain = decided(marker, &groups);
             let read = parse_marker(&plain).unwrap_or_else(|| panic!("{marker}: {plain}"));
-            assert_eq!(read.evaluate(&target().markers(), &[]), expected, "{marker}");
+            assert_eq!(
+                read.evaluate(&target().markers(), &[]),
+                expected,
+                "{marker}"
+            );
         }
     }
 
     #[test]
     fn nonsense_stays_nonsense() {
-        for marker in ["extras in", "'x in extras", "é in extras", "'x' in extras in extras"] {
+        for marker in [
+            "extras in",
+            "'x in extras",
+            "é in extras",
+            "'x' in extras in extras",
+        ] {
             let plain = decided(marker, &[]);
             assert!(parse_marker(&plain).is_none(), "{marker}: {plain}");
         }

@@ -73,7 +73,10 @@ impl Kept {
     pub fn read(text: &str, lock: &Lock) -> Result<Self, LockError> {
         let file: toml::Table = super::read::parse(text)?;
         let entries = file.get("packages").and_then(toml::Value::as_array);
-        let entries = entries.into_iter().flatten().filter_map(toml::Value::as_table);
+        let entries = entries
+            .into_iter()
+            .flatten()
+            .filter_map(toml::Value::as_table);
         let mut packages = BTreeMap::new();
         for entry in entries {
             if let Some((name, kept)) = package(entry, lock) {
@@ -93,7 +96,10 @@ fn package(entry: &toml::Table, lock: &Lock) -> Option<(PackageName, KeptPackage
     let name: PackageName = entry.get("name")?.as_str()?.parse().ok()?;
     let filename = lock.packages.get(&name)?.wheel.filename.as_str();
     let wheels = entry.get("wheels").and_then(toml::Value::as_array);
-    let wheels = wheels.into_iter().flatten().filter_map(toml::Value::as_table);
+    let wheels = wheels
+        .into_iter()
+        .flatten()
+        .filter_map(toml::Value::as_table);
     let mut of_target = wheels.filter(|wheel| {
         let text = |key| wheel.get(key).and_then(toml::Value::as_str);
         filename_in(text("name"), text("url"), text("path")).as_deref() == Some(filename)
@@ -108,19 +114,27 @@ fn package(entry: &toml::Table, lock: &Lock) -> Option<(PackageName, KeptPackage
         fields: without(entry, PACKAGE),
         tools: tools(entry),
         wheel: wheel.map(|wheel| without(wheel, WHEEL)).unwrap_or_default(),
-        hashes: hashes.map(|all| without(all, &["sha256"])).unwrap_or_default(),
+        hashes: hashes
+            .map(|all| without(all, &["sha256"]))
+            .unwrap_or_default(),
     };
     (kept != KeptPackage::default()).then_some((name, kept))
 }
 
 fn tools(table: &toml::Table) -> Fields {
     let tools = table.get("tool").and_then(toml::Value::as_table);
-    tools.map(|tools| without(tools, &["pyrun"])).unwrap_or_default()
+    tools
+        .map(|tools| without(tools, &["pyrun"]))
+        .unwrap_or_default()
 }
 
 fn without(table: &toml::Table, known: &[&str]) -> Fields {
-    let fields = table.iter().filter(|(name, _)| !known.contains(&name.as_str()));
-    fields.map(|(name, value)| (name.clone(), value.clone())).collect()
+    let fields = table
+        .iter()
+        .filter(|(name, _)| !known.contains(&name.as_str()));
+    fields
+        .map(|(name, value)| (name.clone(), value.clone()))
+        .collect()
 }
 
 #[cfg(test)]
@@ -158,7 +172,10 @@ mod tests {
         ] {
             assert!(written.contains(part), "{part}\nis not in\n{written}");
         }
-        assert!(!written.contains("lost") && !written.contains("extras"), "{written}");
+        assert!(
+            !written.contains("lost") && !written.contains("extras"),
+            "{written}"
+        );
         let again = Lock::from_toml(&written, None).expect(&written);
         assert_eq!(again, lock);
         assert_eq!(Kept::read(&written, &again).expect("kept"), kept);

@@ -16,7 +16,10 @@ pub(super) fn base_score(vector: &str) -> Option<u32> {
         "C" => true,
         _ => return None,
     };
-    let vector = pick(metric("AV")?, &[("N", 0.85), ("A", 0.62), ("L", 0.55), ("P", 0.2)])?;
+    let vector = pick(
+        metric("AV")?,
+        &[("N", 0.85), ("A", 0.62), ("L", 0.55), ("P", 0.2)],
+    )?;
     let complexity = pick(metric("AC")?, &[("L", 0.77), ("H", 0.44)])?;
     let privileges = match (metric("PR")?, changed) {
         ("N", _) => 0.85,

@@ -8,7 +8,7 @@ use super::asked_for;
 use super::refusal::{Part, Refusal};
 use super::rule::Rule;
 use crate::lock::LockedPackage;
-use crate::request::{Request, Requirement, ResolveOptions, without_credentials};
+use crate::request::{Requirement, ResolveOptions, without_credentials};
 
 /// Where packages may come from.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -33,31 +33,30 @@ impl Indexes {
         self.pins.iter().find(|pin| pin.rule.is_of(name))
     }
 
-    pub(super) fn pin(&self, request: &mut Request) {
+    pub(super) fn pin(&self, options: &mut ResolveOptions, asked: Vec<PackageName>) {
         let named = self.pins.iter().filter_map(|pin| pin.rule.one_name());
-        let asked = request.requirements.iter();
-        let names: Vec<PackageName> = asked
-            .map(|asked| asked.spec.name.clone())
-            .chain(named)
-            .collect();
-        for name in names {
+        for name in asked.into_iter().chain(named) {
             let Some(pin) = self.pin_of(&name) else {
                 continue;
             };
             // The address as the caller has it may bring credentials.
-            let own = request.options.indexes.iter();
-            let mut own = own.filter(|index| {
-                address(&without_credentials(index)).as_ref() == Some(&pin.index)
-            });
+            let own = options.indexes.iter();
+            let mut own = own
+                .filter(|index| address(&without_credentials(index)).as_ref() == Some(&pin.index));
             let index = own.next().cloned();
             let index = index.unwrap_or_else(|| pin.index.to_string());
-            request.options.index_of.entry(name).or_insert(index);
+            options.index_of.entry(name).or_insert(index);
         }
     }
 
     pub(super) fn check_options(&self, options: &ResolveOptions) -> Vec<Refusal> {
         let mut refusals: Vec<Refusal> = Vec::new();
-        refusals.extend(options.indexes.iter().filter_map(|index| self.check_index(index)));
+        refusals.extend(
+            options
+                .indexes
+                .iter()
+                .filter_map(|index| self.check_index(index)),
+        );
         for (name, index) in &options.index_of {
             refusals.extend(match self.pin_of(name) {
                 Some(pin) => pinned(pin, name, None, index),
@@ -174,7 +173,12 @@ impl Indexes {
     }
 }
 
-fn pinned(pin: &Pin, name: &PackageName, version: Option<&Version>, index: &str) -> Option<Refusal> {
+fn pinned(
+    pin: &Pin,
+    name: &PackageName,
+    version: Option<&Version>,
+    index: &str,
+) -> Option<Refusal> {
     let shown = without_credentials(index);
     if address(&shown).as_ref() == Some(&pin.index) {
         return None;

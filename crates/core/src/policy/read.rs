@@ -103,7 +103,10 @@ pub(super) fn policy(text: &str) -> Result<Policy, Fault> {
         indexes: reader.indexes(file.indexes)?,
         sdists: reader.sdists(file.sdists)?,
         limits: reader.limits(file.limits)?,
-        licences: file.licences.map(|table| reader.licences(table)).transpose()?,
+        licences: file
+            .licences
+            .map(|table| reader.licences(table))
+            .transpose()?,
         vulnerabilities: file
             .vulnerabilities
             .map(|table| reader.vulnerabilities(table))
@@ -160,7 +163,8 @@ impl Reader<'_> {
         let mut pins = Vec::new();
         for (rule, home) in table.of {
             let place = rule.span();
-            let rule = name(rule.get_ref()).map_err(|problem| self.wrong(place.clone(), &problem))?;
+            let rule =
+                name(rule.get_ref()).map_err(|problem| self.wrong(place.clone(), &problem))?;
             let span = home.span();
             let index = index(home.get_ref()).map_err(|problem| self.wrong(span, &problem))?;
             pins.push((place.start, Pin { rule, index }));
@@ -183,7 +187,10 @@ impl Reader<'_> {
             AllOrSome::All(true) => Sdists::All,
             AllOrSome::All(false) => Sdists::None,
             AllOrSome::Some(names) => {
-                let rules = names.iter().map(|text| name(text)).collect::<Result<_, _>>();
+                let rules = names
+                    .iter()
+                    .map(|text| name(text))
+                    .collect::<Result<_, _>>();
                 Sdists::Only(rules.map_err(|problem| self.wrong(span, &problem))?)
             }
         })
@@ -252,7 +259,9 @@ impl Reader<'_> {
 fn name(text: &str) -> Result<Rule, String> {
     let rule = Rule::parse(text)?;
     if rule.has_versions() {
-        return Err(format!("`{text}` names versions, and a name alone is expected here"));
+        return Err(format!(
+            "`{text}` names versions, and a name alone is expected here"
+        ));
     }
     Ok(rule)
 }
@@ -262,7 +271,9 @@ fn licence(text: &str) -> Result<Pattern, String> {
     let stand_in = text.replace('*', "a");
     match Expression::parse(&stand_in) {
         Ok(Expression::Licence { .. }) => Ok(Pattern::new(text.trim())),
-        Ok(_) => Err(format!("`{text}` names several licences: name each on its own")),
+        Ok(_) => Err(format!(
+            "`{text}` names several licences: name each on its own"
+        )),
         Err(_) => Err(format!(
             "`{text}` is no licence: write its SPDX identifier, such as `MIT` or `BSD-*`"
         )),

@@ -120,7 +120,10 @@ pub fn into_result(refusals: &[Refusal]) -> Result<(), Fault> {
     fault.causes.push(first.reason.clone());
     fault.causes.extend(first.asked.clone());
     fault.causes.extend(others.iter().map(|other| {
-        format!("nor does it let {} {}: {}", other.what, other.not, other.reason)
+        format!(
+            "nor does it let {} {}: {}",
+            other.what, other.not, other.reason
+        )
     }));
     let hint = Some(first.hint.clone()).filter(|hint| !hint.is_empty());
     fault.hints.extend(hint);

@@ -130,8 +130,9 @@ impl Limits {
     /// `bytes` is what the whole has, as far as it is known.
     pub(super) fn check_all(&self, packages: usize, bytes: u64) -> Vec<Refusal> {
         let all = || {
-            Refusal::of_all(Part::Limits, "this set of packages")
-                .hint("ask for fewer or smaller packages, or whoever keeps the policy for more room")
+            Refusal::of_all(Part::Limits, "this set of packages").hint(
+                "ask for fewer or smaller packages, or whoever keeps the policy for more room",
+            )
         };
         let count = self.packages.filter(|limit| packages as u64 > *limit);
         let count = count.map(|limit| {
@@ -184,7 +185,9 @@ impl Licences {
         let read = stated.and_then(|text| Expression::parse(text).ok());
         let reason = match read {
             None if self.unknown => return None,
-            None => "its licence is not known, and `unknown` of `[licences]` is \"deny\"".to_owned(),
+            None => {
+                "its licence is not known, and `unknown` of `[licences]` is \"deny\"".to_owned()
+            }
             Some(licence) if licence.is_satisfied(&|id, with| self.accepts(id, with)) => {
                 return None;
             }
@@ -218,11 +221,7 @@ impl Vulnerable {
         let severity = found
             .severity
             .map_or_else(|| "of unknown severity".to_owned(), |text| text.to_string());
-        let refusal = Refusal::of(
-            Part::Vulnerabilities,
-            &found.package,
-            Some(&found.version),
-        );
+        let refusal = Refusal::of(Part::Vulnerabilities, &found.package, Some(&found.version));
         let refusal = refusal.because(format!("`{}` ({severity}): {}", found.id, found.summary));
         Some(match &found.fixed {
             Some(fixed) => refusal.hint(format!("`{}` {fixed} mends it", found.package)),

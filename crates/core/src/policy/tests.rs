@@ -3,7 +3,7 @@
 use super::*;
 use crate::fault::Code;
 use crate::lock::{LockedPackage, LockedSdist, LockedWheel};
-use crate::request::{Origin, ResolveOptions};
+use crate::request::Origin;
 use crate::target::tests::target;
 use crate::wheel::WheelFilename;
 
@@ -99,8 +99,16 @@ fn an_empty_policy_lets_all_in_and_an_empty_list_nothing() {
     let any = lock(&[("requests", "2.0", &[])]);
     assert_eq!(policy("").check_lock(&any, now()), Ok(()));
     assert_eq!(policy("[packages]\n").check_lock(&any, now()), Ok(()));
-    assert!(policy("[packages]\nallow = []\n").check_lock(&any, now()).is_err());
-    assert!(policy("[indexes]\nallow = []\n").check_lock(&any, now()).is_err());
+    assert!(
+        policy("[packages]\nallow = []\n")
+            .check_lock(&any, now())
+            .is_err()
+    );
+    assert!(
+        policy("[indexes]\nallow = []\n")
+            .check_lock(&any, now())
+            .is_err()
+    );
 }
 
 #[test]
@@ -251,7 +259,11 @@ fn what_is_wrong_is_named_with_its_line() {
         ("[packages\n", 1, "line 1"),
         ("[packages]\nminimum-age = 'soon'\n", 2, "no time to wait"),
         ("[packages]\nexempt = ['a']\n", 2, "no `minimum-age`"),
-        ("[packages]\nminimum-age = '1d'\nexempt = ['a>1']\n", 3, "a name alone"),
+        (
+            "[packages]\nminimum-age = '1d'\nexempt = ['a>1']\n",
+            3,
+            "a name alone",
+        ),
         ("[sdists]\nallow = 'yes'\n", 2, ""),
         ("[sdists]\n\nallow = ['a', '-']\n", 3, "no rule"),
         ("[limits]\nwheel = '200'\n", 2, "no size"),
@@ -320,8 +332,14 @@ fn nothing_is_built_from_source_unless_it_says_so() {
         ("[sdists]\nallow = ['six']\n", false),
         ("[sdists]\nallow = ['doc*']\n", true),
         ("[sdists]\nallow = true\n", true),
-        ("[sdists]\nallow = true\n[indexes]\nallow = ['https://pypi.org/simple']\n", true),
-        ("[sdists]\nallow = true\n[indexes]\nallow = ['https://h/simple']\n", false),
+        (
+            "[sdists]\nallow = true\n[indexes]\nallow = ['https://pypi.org/simple']\n",
+            true,
+        ),
+        (
+            "[sdists]\nallow = true\n[indexes]\nallow = ['https://h/simple']\n",
+            false,
+        ),
     ] {
         let checked = policy(text).check_lock(&built, now());
         assert_eq!(checked.is_ok(), expected, "{text}: {checked:?}");
@@ -358,7 +376,9 @@ fn the_young_are_not_let_in() {
         let over = policy.passes_over(&name.parse().expect("a name"), false, time, now());
         assert_eq!(over.is_none(), expected, "{name} {time:?}");
     }
-    let fault = policy.check_lock(&with("six", None), now()).expect_err("denied");
+    let fault = policy
+        .check_lock(&with("six", None), now())
+        .expect_err("denied");
     assert!(fault.causes[0].contains("nothing says when"), "{fault:?}");
 }
 
@@ -395,7 +415,8 @@ fn licences_are_let_in_by_what_they_say() {
         let about = BTreeMap::from([("six".parse().expect("a name"), about)]);
         policy(text).check_contents(&lock, &about).is_ok()
     };
-    let allow = "[licences]\nallow = ['MIT', 'BSD-*', 'GPL-2.0-only WITH Classpath-exception-2.0']\n";
+    let allow =
+        "[licences]\nallow = ['MIT', 'BSD-*', 'GPL-2.0-only WITH Classpath-exception-2.0']\n";
     for (licence, expected) in [
         (Some("MIT"), true),
         (Some("bsd-3-clause"), true),
@@ -431,11 +452,22 @@ fn a_package_comes_from_the_index_that_it_is_tied_to() {
     };
     let (corp, pypi) = ("https://corp.example/simple", "https://pypi.org/simple");
     assert!(from("internal-a", corp, "https://corp.example/f/a.whl"));
-    assert!(!from("internal-a", pypi, "https://files.pythonhosted.org/a.whl"));
-    assert!(!from("internal-a", corp, "https://files.pythonhosted.org/a.whl"));
+    assert!(!from(
+        "internal-a",
+        pypi,
+        "https://files.pythonhosted.org/a.whl"
+    ));
+    assert!(!from(
+        "internal-a",
+        corp,
+        "https://files.pythonhosted.org/a.whl"
+    ));
     assert!(!from("internal-a", "", "https://corp.example/f/a.whl"));
     assert!(!from("other", corp, "https://corp.example/f/a.whl"));
-    let mut asked = request(&["internal-a", "six"], &["https://me:s3cret@corp.example/simple"]);
+    let mut asked = request(
+        &["internal-a", "six"],
+        &["https://me:s3cret@corp.example/simple"],
+    );
     policy.pin(&mut asked);
     let named: Vec<(String, &str)> = asked
         .options
@@ -446,7 +478,10 @@ fn a_package_comes_from_the_index_that_it_is_tied_to() {
     let secret = "https://me:s3cret@corp.example/simple";
     assert_eq!(
         named,
-        [("internal-a".to_owned(), secret), ("special".to_owned(), secret)]
+        [
+            ("internal-a".to_owned(), secret),
+            ("special".to_owned(), secret)
+        ]
     );
     asked.options.indexes = vec![pypi.to_owned()];
     assert_eq!(policy.check_request(&asked), Ok(()));
@@ -481,10 +516,22 @@ fn known_vulnerabilities_are_refused_from_a_severity_on() {
     for (text, severity, expected) in [
         ("", Some(Severity::Critical), 0),
         ("[vulnerabilities]\ndeny = 'any'\n", Some(Severity::Low), 1),
-        ("[vulnerabilities]\ndeny = 'high'\n", Some(Severity::Medium), 0),
-        ("[vulnerabilities]\ndeny = 'high'\n", Some(Severity::High), 1),
+        (
+            "[vulnerabilities]\ndeny = 'high'\n",
+            Some(Severity::Medium),
+            0,
+        ),
+        (
+            "[vulnerabilities]\ndeny = 'high'\n",
+            Some(Severity::High),
+            1,
+        ),
         ("[vulnerabilities]\ndeny = 'high'\n", None, 1),
-        ("[vulnerabilities]\ndeny = 'any'\nignore = ['CVE-1']\n", None, 0),
+        (
+            "[vulnerabilities]\ndeny = 'any'\nignore = ['CVE-1']\n",
+            None,
+            0,
+        ),
     ] {
         let refused = policy(text).refusals_of_vulnerabilities(&[found(severity)]);
         assert_eq!(refused.len(), expected, "{text} {severity:?}");
@@ -552,7 +599,13 @@ fn a_bundle_is_held_to_what_its_record_says_of_it() {
         .collect();
     assert_eq!(
         parts,
-        [Part::Indexes, Part::Sdists, Part::Age, Part::Licences, Part::Limits]
+        [
+            Part::Indexes,
+            Part::Sdists,
+            Part::Age,
+            Part::Licences,
+            Part::Limits
+        ]
     );
 }
 

@@ -27,7 +27,10 @@ pub(super) fn of(policy: &Policy) -> Vec<String> {
     match &indexes.allow {
         None => words.push("every index may be asked".to_owned()),
         Some(allow) if allow.is_empty() => words.push("no index may be asked".to_owned()),
-        Some(allow) => words.push(format!("only these indexes may be asked: {}", listed(allow))),
+        Some(allow) => words.push(format!(
+            "only these indexes may be asked: {}",
+            listed(allow)
+        )),
     }
     if !indexes.files.is_empty() {
         let files = listed(&indexes.files);
