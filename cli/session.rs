@@ -5,8 +5,11 @@
 
 mod local;
 
+use std::path::PathBuf;
+
+use pyrun_builder::index::Client as Index;
 use pyrun_core::protocol::{BuildRequest, Freshness, Goal, Limits, PROTOCOL};
-use pyrun_core::{Code, Fault, LockHash, Request, Target};
+use pyrun_core::{Code, Fault, LockHash, PackageName, Request, Target};
 use pyrun_runner::Surroundings;
 use pyrun_runner::interpreter::PythonRequest;
 use pyrun_runner::warm::Warm;
@@ -14,13 +17,15 @@ use pyrun_runner::warm::Warm;
 use crate::args::{PlaceArgs, ResolveArgs};
 use crate::client::{Built, Client, Outcome};
 use crate::console::Console;
+use crate::graph::known;
 use crate::inputs::{Requirements, Wanted};
 use crate::interrupt::Interrupt;
 use crate::remote::Lambda;
 use crate::remote::Wish;
 use crate::remote::budget::{Affordable, Budget};
 use crate::remote::locks::{Locks, Remembered};
-use crate::settings::{FileSettings, Place, Remote, Resolving, ScriptSettings, refuse_store};
+use crate::settings::held::refuse_policy;
+use crate::settings::{FileSettings, Held, Place, Remote, Resolving, ScriptSettings, refuse_store};
 use crate::transport::Transport;
 
 use local::Here;
@@ -32,6 +37,8 @@ const PARTING: std::time::Duration = std::time::Duration::from_secs(2);
 pub struct Session {
     side: Side,
     resolving: Resolving,
+    held: Held,
+    cache: PathBuf,
     interrupt: Interrupt,
 }
 
@@ -52,11 +59,25 @@ impl Session {
         wanted: &Wanted,
         surroundings: Surroundings,
     ) -> Result<Self, Fault> {
+        let held = Held::resolve(&resolve.held, file)?;
+        Self::open_held(place, resolve, file, wanted, surroundings, held).await
+    }
+
+    /// The same, held to what the caller says.
+    pub async fn open_held(
+        place: &PlaceArgs,
+        resolve: &ResolveArgs,
+        file: &FileSettings,
+        wanted: &Wanted,
+        surroundings: Surroundings,
+        held: Held,
+    ) -> Result<Self, Fault> {
         let script = match wanted {
             Wanted::Requirements(found) => found.settings.clone(),
             Wanted::Lock(_) => ScriptSettings::default(),
         };
-        let resolving = Resolving::resolve(resolve, &script, file)?;
+        let mut resolving = Resolving::resolve(resolve, &script, file)?;
+        let cache = Place::cache(place, file)?;
         let interrupt = Interrupt::listen()?;
         let python = python(&resolving, wanted)?;
         let wish = Wish {
@@ -68,10 +89,10 @@ impl Session {
         };
         let side = if let Some(remote) = Remote::choose(place.on.as_deref(), file)? {
             refuse_store(place, &remote.name)?;
+            refuse_policy(&resolve.held, &remote.name)?;
             if resolving.offline {
                 return Err(not_offline(&remote.name));
             }
-            let cache = Place::cache(place, file)?;
             let opening = Lambda::open(&remote, &cache, &wish, interrupt.clone());
             let mut stop = interrupt.clone();
             Side::Remote(tokio::select! {
@@ -81,12 +102,18 @@ impl Session {
             })
         } else {
             let place = Place::resolve(place, file)?;
-            let here = Here::open(place, &resolving, &wish, surroundings, &interrupt).await?;
+            if let Some(policy) = &held.policy {
+                policy.pin_options(&mut resolving.options, names(wanted));
+            }
+            let here = Here::open(place, &resolving, &held, &wish, surroundings, &interrupt);
+            let here = here.await?;
             Side::Here(Box::new(here))
         };
         Ok(Self {
             side,
             resolving,
+            held,
+            cache,
             interrupt,
         })
     }
@@ -98,6 +125,16 @@ impl Session {
             Side::Remote(lambda) => lambda,
         };
         Client::new(transport, console, self.interrupt.clone())
+    }
+
+    /// What it is held to.
+    pub fn held(&self) -> &Held {
+        &self.held
+    }
+
+    /// What this machine knows of the index that is used, or the index itself.
+    pub fn index(&self, offline: bool) -> Result<Index, Fault> {
+        known::index(&self.resolving, &self.cache, offline)
     }
 
     /// The functions, where the builder and the runner are that.
@@ -212,6 +249,17 @@ impl Session {
         };
         let sent = tokio::time::timeout(PARTING, Box::pin(lambda.build_aside(aside))).await;
         self.remember(request, built.lock, matches!(sent, Ok(Ok(()))));
+    }
+}
+
+/// The packages that are asked for directly.
+fn names(wanted: &Wanted) -> Vec<PackageName> {
+    match wanted {
+        Wanted::Requirements(found) => {
+            let names = found.list.iter().map(|asked| asked.spec.name.clone());
+            names.collect()
+        }
+        Wanted::Lock(_) => Vec::new(),
     }
 }
 

@@ -6,6 +6,7 @@
 
 mod edit;
 mod file;
+pub mod held;
 mod place;
 pub mod remote;
 pub mod units;
@@ -20,6 +21,7 @@ use crate::args::{self, ResolveArgs};
 
 pub use edit::set_use;
 pub use file::{FileSettings, user_path};
+pub use held::Held;
 pub use place::{Place, StoreAt, refuse_store};
 pub use remote::Remote;
 

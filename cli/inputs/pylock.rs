@@ -5,6 +5,7 @@
 
 use std::path::{Path, PathBuf};
 
+use pyrun_core::lock::{Kept, LockError};
 use pyrun_core::{Code, Fault, Lock, PythonVersion, Target};
 
 use super::read_text;
@@ -37,15 +38,33 @@ impl Pylock {
             .map(|lock| lock.target.python)
     }
 
+    /// The lock for what it says itself that it is for; `None` where it does not say it.
+    pub fn own(&self) -> Result<Option<Lock>, Fault> {
+        match Lock::from_toml(&self.text, None) {
+            Ok(lock) => Ok(Some(self.at_home(lock))),
+            Err(LockError::NoTarget) => Ok(None),
+            Err(error) => Err(error.into()),
+        }
+    }
+
+    /// What stands in the file and has no place in the lock that was read from it.
+    pub fn kept(&self, lock: &Lock) -> Result<Kept, Fault> {
+        Ok(Kept::read(&self.text, lock)?)
+    }
+
     /// The lock for a target.
     pub fn lock(&self, target: &Target) -> Result<Lock, Fault> {
-        let mut lock = Lock::from_toml(&self.text, Some(target))?;
+        Ok(self.at_home(Lock::from_toml(&self.text, Some(target))?))
+    }
+
+    /// The lock with every path as it is meant: from where the file lies.
+    fn at_home(&self, mut lock: Lock) -> Lock {
         for package in lock.packages.values_mut() {
             let url = &mut package.wheel.url;
             if !url.is_empty() && !url.contains("://") {
                 *url = self.folder.join(&*url).to_string_lossy().into_owned();
             }
         }
-        Ok(lock)
+        lock
     }
 }

@@ -14,7 +14,7 @@ use pyrun_store::Store;
 
 use crate::interrupt::Interrupt;
 use crate::remote::Wish;
-use crate::settings::{Place, Resolving};
+use crate::settings::{Held, Place, Resolving};
 use crate::transport::Local;
 use crate::{background, depot};
 
@@ -33,6 +33,7 @@ impl Here {
     pub async fn open(
         place: Place,
         resolving: &Resolving,
+        held: &Held,
         wish: &Wish<'_>,
         surroundings: Surroundings,
         interrupt: &Interrupt,
@@ -48,8 +49,14 @@ impl Here {
             refresh: resolving.freshness == Freshness::Upgrade,
             ..ClientOptions::new(resolving.options.indexes.clone(), place.cache.join("index"))
         })?;
-        let builder = Builder::new(Arc::clone(&store), index, place.cache.join("scratch"));
-        let runner = Runner::new(Arc::clone(&store), &place.cache, interpreter.clone());
+        let mut builder = Builder::new(Arc::clone(&store), index, place.cache.join("scratch"))
+            .with_policy(held.policy.clone())
+            .with_vulnerabilities(held.osv.clone());
+        if held.is_advice {
+            builder = builder.with_advice();
+        }
+        let runner = Runner::new(Arc::clone(&store), &place.cache, interpreter.clone())
+            .with_policy(held.policy.clone());
         let transport = Local::new(
             builder,
             runner,

@@ -39,7 +39,7 @@ fn cache_key_md_names_the_format() {
 #[test]
 fn the_guide_names_every_variable_and_the_help_every_verb() {
     let guide = read("docs/guide.md");
-    let args = read("cli/args.rs");
+    let args = read("cli/args.rs") + &read("cli/args/look.rs");
     for variable in args
         .split("env = \"")
         .skip(1)
@@ -51,7 +51,17 @@ fn the_guide_names_every_variable_and_the_help_every_verb() {
         );
     }
     let help = World::new().pyrun(&["--help"]).stdout;
-    for verb in ["run", "lock", "prewarm", "cache", "use", "completions"] {
+    for verb in [
+        "run",
+        "lock",
+        "tree",
+        "why",
+        "prewarm",
+        "cache",
+        "policy",
+        "use",
+        "completions",
+    ] {
         assert!(help.contains(&format!("  {verb}")), "{help}");
     }
     assert!(
@@ -79,6 +89,7 @@ fn files_that_the_readme_links_exist() {
         "CONTRIBUTING.md",
         "docs/guide.md",
         "docs/SECURITY.md",
+        "docs/policy.md",
     ] {
         let text = read(file);
         let folder = std::path::Path::new(file)
@@ -98,4 +109,15 @@ fn files_that_the_readme_links_exist() {
             assert!(path.exists(), "{file} links {target}");
         }
     }
+}
+
+#[test]
+fn the_policy_that_the_docs_show_can_be_held_to() {
+    let text = read("docs/policy.md");
+    let shown = text
+        .split("```toml\n")
+        .nth(1)
+        .and_then(|rest| rest.split("```").next());
+    let policy = pyrun_core::Policy::parse(shown.expect("a policy")).expect("it is valid");
+    assert!(policy.words().len() > 8, "{:?}", policy.words());
 }

@@ -4,6 +4,7 @@
 
 mod bad_input;
 mod cache;
+mod compare;
 #[cfg(feature = "aws")]
 mod deploy;
 #[cfg(feature = "aws")]
@@ -13,7 +14,10 @@ mod docs;
 mod full_disk;
 mod interrupt;
 mod locks;
+mod look;
 mod output;
+mod peers;
+mod policy;
 mod pypi;
 #[cfg(feature = "aws")]
 mod remote;
