@@ -1,4 +1,4 @@
-//! A bundle's bill of materials (CycloneDX 1.6).
+//! A bundle's bill of materials (`CycloneDX` 1.6).
 //!
 //! In: a bundle's record, and what is known of vulnerabilities. Out: a JSON document that depends on
 //! them alone. Never: a time or a random number; a licence that nobody stated.
@@ -149,7 +149,7 @@ fn uuid(digest: &Sha256) -> String {
     bytes.copy_from_slice(&digest.as_bytes()[..16]);
     bytes[6] = bytes[6] & 0x0f | 0x80;
     bytes[8] = bytes[8] & 0x3f | 0x80;
-    let hex: String = bytes.iter().map(|byte| format!("{byte:02x}")).collect();
+    let hex = format!("{:032x}", u128::from_be_bytes(bytes));
     let parts = [
         &hex[..8],
         &hex[8..12],

@@ -111,10 +111,11 @@ impl<'a> Lawful<'a> {
     }
 
     fn hint(&self, name: &PackageName, versions: &[String], kind: PassedOver) -> String {
-        let mut shown = versions[..versions.len().min(NAMED)].join(", ");
-        if versions.len() > NAMED {
-            shown += &format!(" and {} more", versions.len() - NAMED);
-        }
+        let named = versions[..versions.len().min(NAMED)].join(", ");
+        let shown = match versions.len().saturating_sub(NAMED) {
+            0 => named,
+            more => format!("{named} and {more} more"),
+        };
         let why = match kind {
             PassedOver::Young => format!(
                 "not uploaded for {} yet, as far as the index says",

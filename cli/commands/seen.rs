@@ -73,28 +73,24 @@ pub async fn look(
 ) -> Result<Seen, Fault> {
     let input = one_input(&sources(named)?, "this")?;
     let file = FileSettings::find(&super::here()?)?;
-    let (lock, index) = match own_lock(&input.wanted, resolve, &file)? {
-        Some(lock) => {
-            let resolving = Resolving::resolve(resolve, &ScriptSettings::default(), &file)?;
-            let cache = Place::cache(place, &file)?;
-            let offline = tells_needs(&lock);
-            (lock, known::index(&resolving, &cache, offline)?)
-        }
-        None => {
-            let surroundings = Surroundings::function();
-            let session = Session::open(place, resolve, &file, &input.wanted, surroundings).await?;
-            let lock = match &input.wanted {
-                Wanted::Lock(pylock) => pylock.lock(session.target())?,
-                Wanted::Requirements(_) => {
-                    let request = session.build_request(&input.wanted, Goal::Lock)?;
-                    let built = session.client(console).build(request).await?;
-                    Lock::from_toml(&built.pylock, None)?
-                }
-            };
-            let offline = tells_needs(&lock);
-            let index = session.index(offline)?;
-            (lock, index)
-        }
+    let (lock, index) = if let Some(lock) = own_lock(&input.wanted, resolve, &file)? {
+        let resolving = Resolving::resolve(resolve, &ScriptSettings::default(), &file)?;
+        let cache = Place::cache(place, &file)?;
+        let index = known::index(&resolving, &cache, tells_needs(&lock))?;
+        (lock, index)
+    } else {
+        let surroundings = Surroundings::function();
+        let session = Session::open(place, resolve, &file, &input.wanted, surroundings).await?;
+        let lock = match &input.wanted {
+            Wanted::Lock(pylock) => pylock.lock(session.target())?,
+            Wanted::Requirements(_) => {
+                let request = session.build_request(&input.wanted, Goal::Lock)?;
+                let built = session.client(console).build(request).await?;
+                Lock::from_toml(&built.pylock, None)?
+            }
+        };
+        let index = session.index(tells_needs(&lock))?;
+        (lock, index)
     };
     let known = known::metadata(&lock, &index, |_| true).await;
     let requirements: &[Requirement] = match &input.wanted {

@@ -131,7 +131,8 @@ fn view(graph: &Graph, shape: &Shape) -> View {
         for under in below.values_mut().flatten() {
             let note = asked(&under.0);
             if !note.is_empty() {
-                under.1 = format!("{} ({note})", under.1).trim().to_owned();
+                let both = format!("{} ({note})", under.1);
+                both.trim().clone_into(&mut under.1);
             }
         }
     }

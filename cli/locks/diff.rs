@@ -77,10 +77,22 @@ pub struct Note {
 pub struct Outside {
     /// The publishers of the old and of the new file, where the index was asked.
     pub publishers: Option<(Vec<String>, Vec<String>)>,
-    /// The licences of the old and of the new file, where their metadata was read.
-    pub old_licence: Option<Option<String>>,
-    /// See [`Self::old_licence`].
-    pub new_licence: Option<Option<String>>,
+    /// The licence of the old file.
+    pub old_licence: Licence,
+    /// The licence of the new file.
+    pub new_licence: Licence,
+}
+
+/// What is known of a licence.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub enum Licence {
+    /// Nothing: the metadata was not to be had.
+    #[default]
+    NotRead,
+    /// The metadata states none that can be understood.
+    Unknown,
+    /// The metadata states it, as an SPDX expression.
+    Stated(String),
 }
 
 /// The changes from `old` to `new`, by name.
@@ -156,7 +168,7 @@ fn notes(
         let tags: Vec<&str> = after.wheel.filename.platform_tags().collect();
         note(Sign::Native, format!("native code, for {}", tags.join(".")));
     }
-    if after.sdist.is_some() && !before.is_some_and(|before| before.sdist.is_some()) {
+    if after.sdist.is_some() && before.is_none_or(|before| before.sdist.is_none()) {
         note(Sign::Source, "built from source".to_owned());
     }
     let uploaded = match &after.sdist {
@@ -181,8 +193,8 @@ fn notes(
         );
     }
     match (&outside.old_licence, &outside.new_licence) {
-        (_, Some(None)) => note(Sign::Licence, "its licence is not known".to_owned()),
-        (Some(Some(old)), Some(Some(new))) if old != new => {
+        (_, Licence::Unknown) => note(Sign::Licence, "its licence is not known".to_owned()),
+        (Licence::Stated(old), Licence::Stated(new)) if old != new => {
             note(Sign::Licence, format!("licence {new} instead of {old}"));
         }
         _ => {}
@@ -284,14 +296,14 @@ mod tests {
                 get("a"),
                 Outside {
                     publishers: Some((names(&["GitHub a/a"]), names(&["GitHub evil/a"]))),
-                    old_licence: Some(Some("MIT".to_owned())),
-                    new_licence: Some(Some("GPL-3.0-only".to_owned())),
+                    old_licence: Licence::Stated("MIT".to_owned()),
+                    new_licence: Licence::Stated("GPL-3.0-only".to_owned()),
                 },
             ),
             (
                 get("c"),
                 Outside {
-                    new_licence: Some(None),
+                    new_licence: Licence::Unknown,
                     ..Outside::default()
                 },
             ),

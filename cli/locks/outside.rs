@@ -9,7 +9,7 @@ use futures::stream::{self, StreamExt as _};
 use pyrun_builder::index::{Client as Index, Publisher};
 use pyrun_core::{Lock, LockedPackage, PackageName};
 
-use super::diff::Outside;
+use super::diff::{Licence, Outside};
 use crate::graph::known::as_listed;
 
 /// How many packages are asked about at once.
@@ -90,12 +90,11 @@ async fn publishers(
     Ok((old_ones, new_ones))
 }
 
-/// The licence of a wheel; `None` where its metadata is not to be had.
-async fn licence(
-    index: &Index,
-    name: &PackageName,
-    package: &LockedPackage,
-) -> Option<Option<String>> {
+async fn licence(index: &Index, name: &PackageName, package: &LockedPackage) -> Licence {
     let (project, file) = as_listed(name, package);
-    index.licence(&project, &file).await.ok()
+    match index.licence(&project, &file).await {
+        Ok(Some(licence)) => Licence::Stated(licence),
+        Ok(None) => Licence::Unknown,
+        Err(_) => Licence::NotRead,
+    }
 }

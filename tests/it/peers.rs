@@ -163,7 +163,7 @@ fn pypi_pyrun_builds_what_pip_and_uv_lock() {
         let output = context.run(["prewarm", "--no-bytecode", "-p", &python, name]);
         assert!(output.success(), "{name}: {output:?}");
         assert!(
-            output.stdout.contains(", 5 packages, "),
+            output.stdout.contains("  5 packages, "),
             "{name}: {output:?}"
         );
     }

@@ -1,5 +1,6 @@
 //! `pyrun lock --diff`: what would change against a lock.
 
+use std::fmt::Write as _;
 use std::path::Path;
 use std::process::ExitCode;
 
@@ -81,7 +82,7 @@ fn told(change: &Change, paint: Paint) -> String {
     let name = paint.tone(Tone::Name, change.package.as_ref());
     let mut text = format!("{} {name} {versions}\n", paint.tone(tone, sign));
     for note in &change.notes {
-        text += &format!("    {}\n", words::plain(&note.text));
+        let _ = writeln!(text, "    {}", words::plain(&note.text));
     }
     text
 }

@@ -180,8 +180,8 @@ impl Record {
             .peekable();
         hits.peek()?;
         let hits: Vec<&Affected> = hits.collect();
-        let scores = hits.iter().flat_map(|hit| &hit.severity);
-        let scored = scores.chain(&self.severity).filter_map(Score::severity);
+        let stated = hits.iter().flat_map(|hit| &hit.severity);
+        let stated = stated.chain(&self.severity).filter_map(Score::severity);
         let fixes = hits.iter().flat_map(|hit| hit.fixes());
         let mut aliases: Vec<String> = self.aliases.iter().map(|text| line(text)).collect();
         aliases.sort();
@@ -196,7 +196,7 @@ impl Record {
             id: line(&self.id),
             aliases,
             summary: line(summary),
-            severity: scored.max().or(self.database_specific.severity),
+            severity: stated.max().or(self.database_specific.severity),
             fixed: fixes.filter(|fix| fix > version).min(),
         })
     }

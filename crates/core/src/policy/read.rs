@@ -199,16 +199,14 @@ impl Reader<'_> {
     fn limits(&self, table: LimitTable) -> Result<Limits, Fault> {
         let size = |text: Option<Spanned<String>>| {
             let Some(text) = text else { return Ok(None) };
-            match units::bytes(text.get_ref()) {
-                Some(bytes) => Ok(Some((bytes, text.into_inner()))),
-                None => {
-                    let problem = format!(
-                        "`{}` is no size: write it as `200MB` or `1GiB`",
-                        text.get_ref()
-                    );
-                    Err(self.wrong(text.span(), &problem))
-                }
-            }
+            let Some(bytes) = units::bytes(text.get_ref()) else {
+                let problem = format!(
+                    "`{}` is no size: write it as `200MB` or `1GiB`",
+                    text.get_ref()
+                );
+                return Err(self.wrong(text.span(), &problem));
+            };
+            Ok(Some((bytes, text.into_inner())))
         };
         Ok(Limits {
             packages: table.packages,

@@ -68,19 +68,17 @@ pub(super) fn of(policy: &Policy) -> Vec<String> {
 }
 
 fn licences(licences: &Licences) -> String {
-    let mut text = match &licences.allow {
+    let allowed = match &licences.allow {
         None => "every licence is let in".to_owned(),
         Some(allow) => format!("only these licences are let in: {}", listed(allow)),
     };
-    if !licences.deny.is_empty() {
-        text += &format!("; these are not: {}", listed(&licences.deny));
-    }
-    text += if licences.unknown {
-        "; one that is not known is let in"
-    } else {
-        "; one that is not known is not let in"
+    let denied = match listed(&licences.deny).as_str() {
+        "" => String::new(),
+        denied => format!("; these are not: {denied}"),
     };
-    text + &except(&licences.exempt)
+    let not = if licences.unknown { "" } else { "not " };
+    let exempt = except(&licences.exempt);
+    format!("{allowed}{denied}; one that is not known is {not}let in{exempt}")
 }
 
 fn except<T: Display>(items: impl IntoIterator<Item = T>) -> String {
