@@ -2,12 +2,15 @@
 
 #[cfg(feature = "aws")]
 pub mod deploy;
+pub mod look;
 mod resolve;
 
 use std::ffi::OsString;
 use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
+
+use look::{HeldArgs, PolicyCommand, TreeArgs, WhyArgs};
 
 pub use resolve::{ChoiceArgs, Prerelease, Resolution, ResolveArgs, TargetArgs};
 
@@ -89,12 +92,19 @@ pub enum Command {
     /// Run a function or a script
     Run(RunArgs),
     /// Resolve requirements and write a pylock.toml
-    Lock(LockArgs),
+    Lock(Box<LockArgs>),
+    /// Show which packages need which
+    Tree(TreeArgs),
+    /// Show why a package is there
+    Why(WhyArgs),
     /// Build a bundle and its bytecode before anyone waits for them
     Prewarm(PrewarmArgs),
     /// Look at and clean up what is kept
     #[command(subcommand)]
     Cache(CacheCommand),
+    /// See what a policy means and what it would refuse
+    #[command(subcommand)]
+    Policy(PolicyCommand),
     /// Show which remotes there are, or use one from now on
     Use(UseArgs),
     /// Make the bucket and the functions in an AWS account, or change them
@@ -172,8 +182,14 @@ pub struct LockArgs {
     #[command(flatten)]
     pub sources: SourceArgs,
     /// Write the lock to a file instead of standard output
-    #[arg(short, long, value_name = "FILE")]
+    #[arg(short, long, value_name = "FILE", conflicts_with_all = ["check", "diff"])]
     pub output: Option<PathBuf>,
+    /// Only say whether this pylock.toml still satisfies the requirements
+    #[arg(long, value_name = "FILE", conflicts_with = "diff")]
+    pub check: Option<PathBuf>,
+    /// Only say what would change against this pylock.toml
+    #[arg(long, value_name = "OLD")]
+    pub diff: Option<PathBuf>,
     #[command(flatten)]
     pub choice: ChoiceArgs,
     #[command(flatten)]
@@ -272,6 +288,14 @@ pub enum SortColumn {
 pub struct CacheOneArgs {
     /// The bundle's hash, or how it begins
     pub hash: String,
+    /// Print a bill of materials: `CycloneDX` 1.6 in JSON
+    #[arg(long)]
+    pub sbom: bool,
+    /// Show known vulnerabilities of its packages
+    #[arg(long)]
+    pub vulnerabilities: bool,
+    #[command(flatten)]
+    pub held: HeldArgs,
     #[command(flatten)]
     pub place: PlaceArgs,
 }

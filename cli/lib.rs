@@ -14,15 +14,19 @@ mod commands;
 mod console;
 mod depot;
 mod destination;
+mod graph;
 mod inputs;
 mod interrupt;
 mod inventory;
+mod locks;
 mod remote;
 mod report;
+mod sbom;
 mod session;
 mod settings;
 mod transport;
 mod usage;
+mod vulnerable;
 
 use std::ffi::OsString;
 use std::process::ExitCode;
@@ -97,7 +101,10 @@ fn runtime() -> Result<tokio::runtime::Runtime, Fault> {
 async fn dispatch(command: Command, console: &Console) -> Result<ExitCode, Fault> {
     match command {
         Command::Run(args) => commands::run::run(args, console).await,
-        Command::Lock(args) => commands::lock::run(args, console).await,
+        Command::Lock(args) => commands::lock::run(*args, console).await,
+        Command::Tree(args) => commands::tree::run(args, console).await,
+        Command::Why(args) => commands::why::run(args, console).await,
+        Command::Policy(command) => commands::policy::run(command, console).await,
         Command::Prewarm(args) => commands::prewarm::run(args, console).await,
         Command::Cache(args) => commands::cache::run(args, console).await,
         Command::Use(args) => commands::choose::run(&args, console),

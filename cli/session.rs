@@ -6,9 +6,13 @@
 mod elsewhere;
 mod local;
 
+use std::path::PathBuf;
+
+use pyrun_builder::index::Client as Index;
 use pyrun_core::protocol::{BuildRequest, Freshness, Goal, Limits, PROTOCOL, Room};
 use pyrun_core::{
-    Code, Fault, LockHash, Request, Requirement, ResolveOptions, Target, VersionOrUrl, Wishes,
+    Code, Fault, LockHash, PackageName, Request, Requirement, ResolveOptions, Target, VersionOrUrl,
+    Wishes,
 };
 use pyrun_runner::Surroundings;
 use pyrun_runner::interpreter::PythonRequest;
@@ -17,13 +21,15 @@ use pyrun_runner::warm::Warm;
 use crate::args::{PlaceArgs, ResolveArgs, TargetArgs};
 use crate::client::{Built, Client, Outcome};
 use crate::console::Console;
+use crate::graph::known;
 use crate::inputs::{Requirements, Wanted};
 use crate::interrupt::Interrupt;
 use crate::remote::Lambda;
 use crate::remote::Wish;
 use crate::remote::budget::{Affordable, Budget};
 use crate::remote::locks::{Locks, Remembered};
-use crate::settings::{FileSettings, Place, Platform, Remote, Resolving, refuse_store};
+use crate::settings::held::refuse_policy;
+use crate::settings::{FileSettings, Held, Place, Platform, Remote, Resolving, refuse_store};
 use crate::transport::Transport;
 
 use elsewhere::There;
@@ -36,6 +42,8 @@ const PARTING: std::time::Duration = std::time::Duration::from_secs(2);
 pub struct Session {
     side: Side,
     resolving: Resolving,
+    held: Held,
+    cache: PathBuf,
     interrupt: Interrupt,
 }
 
@@ -59,12 +67,30 @@ impl Session {
         target: &TargetArgs,
         surroundings: Surroundings,
     ) -> Result<Self, Fault> {
+        let held = Held::resolve(&resolve.held, file)?;
+        Self::open_held(place, resolve, file, wanted, target, surroundings, held).await
+    }
+
+    /// The same, held to what the caller says.
+    pub async fn open_held(
+        place: &PlaceArgs,
+        resolve: &ResolveArgs,
+        file: &FileSettings,
+        wanted: &Wanted,
+        target: &TargetArgs,
+        surroundings: Surroundings,
+        held: Held,
+    ) -> Result<Self, Fault> {
         let own = match wanted {
             Wanted::Requirements(found) => found.settings.clone(),
             Wanted::Lock(_) => Wishes::default(),
         };
-        let resolving = Resolving::resolve(resolve, &own, file)?;
+        let mut resolving = Resolving::resolve(resolve, &own, file)?;
+        let cache = Place::cache(place, file)?;
         let platform = target.platform.as_deref().map(Platform::read).transpose()?;
+        if let Some(policy) = &held.policy {
+            resolving.pin(policy, names(wanted));
+        }
         let interrupt = Interrupt::listen()?;
         let python = python(&resolving, wanted)?;
         let wish = Wish {
@@ -76,13 +102,13 @@ impl Session {
         };
         let side = if let Some(remote) = Remote::choose(place.on.as_deref(), file)? {
             refuse_store(place, &remote.name)?;
+            refuse_policy(&resolve.held, &remote.name)?;
             if platform.is_some() {
                 return Err(has_a_platform(&remote.name));
             }
             if resolving.offline {
                 return Err(not_offline(&remote.name));
             }
-            let cache = Place::cache(place, file)?;
             let opening = Lambda::open(&remote, &cache, &wish, interrupt.clone());
             let mut stop = interrupt.clone();
             Side::Remote(tokio::select! {
@@ -96,16 +122,19 @@ impl Session {
                 Wanted::Lock(file) => file.python(),
                 Wanted::Requirements(_) => None,
             };
-            let there = There::open(place, &resolving, platform, &wish, locked).await?;
+            let there = There::open(place, &resolving, &held, platform, &wish, locked).await?;
             Side::There(Box::new(there))
         } else {
             let place = Place::resolve(place, file)?;
-            let here = Here::open(place, &resolving, &wish, surroundings, &interrupt).await?;
+            let here = Here::open(place, &resolving, &held, &wish, surroundings, &interrupt);
+            let here = here.await?;
             Side::Here(Box::new(here))
         };
         Ok(Self {
             side,
             resolving,
+            held,
+            cache,
             interrupt,
         })
     }
@@ -118,6 +147,16 @@ impl Session {
             Side::Remote(lambda) => lambda,
         };
         Client::new(transport, console, self.interrupt.clone())
+    }
+
+    /// What it is held to.
+    pub fn held(&self) -> &Held {
+        &self.held
+    }
+
+    /// What this machine knows of the index that is used, or the index itself.
+    pub fn index(&self, offline: bool) -> Result<Index, Fault> {
+        known::index(&self.resolving, &self.cache, offline)
     }
 
     /// The functions, where the builder and the runner are that.
@@ -308,6 +347,17 @@ fn check_reachable(list: &[Requirement], options: &ResolveOptions) -> Result<(),
     {
         Some(folder) => Err(refuse(format!("`{folder}` (`--find-links`)"))),
         None => Ok(()),
+    }
+}
+
+/// The packages that are asked for directly.
+fn names(wanted: &Wanted) -> Vec<PackageName> {
+    match wanted {
+        Wanted::Requirements(found) => {
+            let names = found.list.iter().map(|asked| asked.spec.name.clone());
+            names.collect()
+        }
+        Wanted::Lock(_) => Vec::new(),
     }
 }
 

@@ -6,6 +6,7 @@
 
 mod edit;
 mod file;
+pub mod held;
 mod indexes;
 mod place;
 pub mod platform;
@@ -17,6 +18,7 @@ use std::path::{Path, PathBuf};
 
 pub use edit::set_use;
 pub use file::{FileSettings, user_path};
+pub use held::Held;
 pub use place::{Place, StoreAt, refuse_store};
 pub use platform::Platform;
 pub use remote::Remote;

@@ -60,9 +60,11 @@ impl Builder {
             Some(text) => {
                 let draft = Lock::draft(text, Some(&request.request.target))?;
                 let options = &request.request.options;
+                let remembered = draft.unbuilt.is_empty();
+                let lock = self.complete(draft, options, events).await?;
                 Locked {
-                    remembered: draft.unbuilt.is_empty(),
-                    lock: self.complete(draft, options, events).await?,
+                    lock: self.attested(lock, &request.request).await?,
+                    remembered,
                 }
             }
             None => {
@@ -77,7 +79,13 @@ impl Builder {
             self.check_room(&locked.lock, room, events).await?;
         }
         let record = match request.goal {
-            Goal::Lock => None,
+            Goal::Lock => {
+                if request.pylock.is_some() {
+                    // What was resolved is admitted already, and a bundle before it is built.
+                    self.held.admit(&locked.lock, events).await?;
+                }
+                None
+            }
             Goal::Bundle | Goal::Bytecode => Some(self.bundle(&locked.lock, events).await?),
         };
         if let (Goal::Bytecode, Some(record)) = (request.goal, &record) {

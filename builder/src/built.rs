@@ -24,7 +24,7 @@ impl Builder {
             store: &*self.store,
             scratch: &self.scratch,
             bench: self.bench.as_ref(),
-            policy: self.policy.as_ref(),
+            policy: self.held.strict(),
             target,
             options,
         };

@@ -9,9 +9,12 @@ mod built;
 pub mod bytecode;
 mod doubt;
 pub mod fetch;
+mod held;
 pub mod index;
 pub mod install;
+mod lawful;
 pub mod lease;
+pub mod osv;
 pub mod resolve;
 mod room;
 pub mod sdist;
@@ -35,6 +38,8 @@ use pyrun_core::{
 use pyrun_store::{Body, Created, Store, catalog};
 
 use bytecode::BytecodeError;
+use held::Held;
+use lawful::Lawful;
 use lease::{Acquired, Lease};
 use sdist::Bench;
 use splice::SpliceError;
@@ -45,7 +50,7 @@ pub struct Builder {
     store: Arc<dyn Store>,
     index: index::Client,
     scratch: PathBuf,
-    policy: Option<Policy>,
+    held: Held,
     disk: Option<u64>,
     bench: Option<Bench>,
 }
@@ -66,7 +71,7 @@ impl Builder {
             store,
             index,
             scratch: scratch.as_ref().to_owned(),
-            policy: None,
+            held: Held::default(),
             disk: None,
             bench: None,
         }
@@ -85,7 +90,32 @@ impl Builder {
     #[must_use]
     pub fn with_policy(self, policy: impl Into<Option<Policy>>) -> Self {
         let policy = policy.into();
-        Self { policy, ..self }
+        let held = Held {
+            policy,
+            ..self.held
+        };
+        Self { held, ..self }
+    }
+
+    /// The same builder, whose policy guides the search for versions and refuses nothing: for whoever
+    /// asks what would be refused.
+    #[must_use]
+    pub fn with_advice(self) -> Self {
+        let held = Held {
+            is_advice: true,
+            ..self.held
+        };
+        Self { held, ..self }
+    }
+
+    /// The same builder with a dump of known vulnerabilities, if there is one, for a policy that asks for them.
+    #[must_use]
+    pub fn with_vulnerabilities(self, dump: impl Into<Option<Arc<osv::Dump>>>) -> Self {
+        let held = Held {
+            vulnerabilities: dump.into(),
+            ..self.held
+        };
+        Self { held, ..self }
     }
 
     /// Keeps unfinished files within so many bytes of disk.
@@ -102,9 +132,7 @@ impl Builder {
         freshness: Freshness,
         events: Events<'_>,
     ) -> Result<Locked, Fault> {
-        if let Some(policy) = &self.policy {
-            policy.check_request(request)?;
-        }
+        self.held.admit_request(request)?;
         let hash = request.hash();
         let known = self.remembered(&hash, events).await?;
         let locked = match (freshness, known) {
@@ -131,17 +159,14 @@ impl Builder {
                 }
             }
         };
-        // A remembered one may be older than the policy.
-        self.admit(&locked.lock)?;
-        Ok(locked)
-    }
-
-    /// Whether the policy, where there is one, lets every package of the lock in.
-    fn admit(&self, lock: &Lock) -> Result<(), Fault> {
-        match &self.policy {
-            Some(policy) => policy.check_lock(lock),
-            None => Ok(()),
+        if locked.remembered {
+            // It may be older than the policy.
+            let admitted = self.held.admit(&locked.lock, events).await;
+            admitted.map_err(|fault| {
+                fault.hint("these versions were remembered: `--upgrade` resolves anew")
+            })?;
         }
+        Ok(locked)
     }
 
     async fn resolve(&self, request: &Request, events: Events<'_>) -> Result<Lock, Fault> {
@@ -150,19 +175,34 @@ impl Builder {
         let began = Instant::now();
         let now = jiff::Timestamp::now();
         let request = resolve::as_of(request, now)?;
-        let sdists = self.sdists(&request.target, &request.options, events);
-        let mut lock = resolve::resolve(&request, &sdists, None, events).await?;
+        let mut lock = self.search(&request, now, events).await?;
         lock.resolved = Some(now.to_string());
         // What is not let in is not remembered either.
-        self.admit(&lock)?;
+        self.held.admit(&lock, events).await?;
         events(finished(phase, began, 0, lock.packages.len() as u64));
         Ok(lock)
+    }
+
+    /// Resolves, passing over what the policy would refuse.
+    async fn search(
+        &self,
+        request: &Request,
+        now: jiff::Timestamp,
+        events: Events<'_>,
+    ) -> Result<Lock, Fault> {
+        let sdists = self.sdists(&request.target, &request.options, events);
+        let Some(policy) = &self.held.policy else {
+            return Ok(resolve::resolve(request, &sdists, None, events).await?);
+        };
+        let lawful = Lawful::new(&sdists, policy, now);
+        let lock = resolve::resolve(request, &lawful, None, events).await;
+        lock.map_err(|error| lawful.explain(error.into()))
     }
 
     /// The bundle of a lock: published already, or fetched, spliced and published. Of several
     /// builders of one lock, one builds and the others wait for it.
     pub async fn bundle(&self, lock: &Lock, events: Events<'_>) -> Result<BundleRecord, Fault> {
-        self.admit(lock)?;
+        self.held.admit(lock, events).await?;
         let hash = lock.hash();
         let mut waited = None;
         let waiting = |_: &lease::Holder| {
@@ -175,7 +215,7 @@ impl Builder {
         if let Some(began) = waited {
             events(finished(Phase::Wait, began, 0, 0));
         }
-        record
+        self.admitted(lock, record?, events).await
     }
 
     async fn bundle_in_turn(
@@ -237,7 +277,9 @@ impl Builder {
         loop {
             self.fetch(lock, events).await?;
             let built = jiff::Timestamp::now().to_string();
-            match splice::publish(&*self.store, lock, &self.scratch, &built, events).await {
+            let admit = |about: &_| self.held.admit_contents(lock, about);
+            let (store, scratch) = (&*self.store, &self.scratch);
+            match splice::publish_if(store, lock, scratch, &built, &admit, events).await {
                 Err(SpliceError::Missing { .. }) if tries > 0 => tries -= 1,
                 published => return Ok(published?),
             }

@@ -41,9 +41,12 @@ impl Function for Deployed {
         call: &Call,
         frames: &mpsc::Sender<Frame>,
     ) -> Result<(), Fault> {
-        let Ask::Build(request) = ask else {
+        let Ask::Build(mut request) = ask else {
             return Err(call.refuse(&ask));
         };
+        if let Some(policy) = &self.place.policy {
+            policy.pin(&mut request.request);
+        }
         fits(&request.request.target, &self.place.python.target)?;
         // What a call that was killed left behind makes way too.
         let scratch = Scratch(self.place.cache.join("scratch"));

@@ -1,5 +1,7 @@
 //! A builder that is held to a policy.
 
+mod terms;
+
 use pyrun_core::{Policy, Requirement, ResolveOptions};
 use pyrun_kit::{IndexServer, WheelBuilder};
 use pyrun_store::MemoryStore;

@@ -2,6 +2,7 @@
 
 use std::path::PathBuf;
 
+use super::look::HeldArgs;
 use clap::{Args, ValueEnum};
 
 /// How to resolve.
@@ -96,6 +97,8 @@ pub struct ResolveArgs {
     /// Ask no index: use only what is here
     #[arg(long, env = "PYRUN_OFFLINE", value_parser = clap::builder::FalseyValueParser::new())]
     pub offline: bool,
+    #[command(flatten)]
+    pub held: HeldArgs,
 }
 
 /// Whether pre-releases may be chosen.

@@ -4,6 +4,8 @@ use std::path::Path;
 
 use pyrun_core::{Code, Fault, Sha256};
 
+use crate::settings::held;
+
 /// A policy that can be held to, and its name.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Policy {
@@ -16,10 +18,17 @@ pub struct Policy {
 impl Policy {
     /// Reads a policy as the functions will: one that they would not understand is refused here.
     pub fn read(path: &Path) -> Result<Self, Fault> {
-        let text = fs_err::read_to_string(path)
-            .map_err(|error| Fault::new(Code::USAGE, error.to_string()))?;
-        let policy = pyrun_core::Policy::parse(&text)
-            .map_err(|fault| fault.cause(format!("it is the policy in `{}`", path.display())))?;
+        let (text, policy) = held::read(path)?;
+        if policy.wants_vulnerabilities() {
+            return Err(Fault::new(
+                Code::CONFIG_INVALID,
+                format!(
+                    "the policy in `{}` refuses known vulnerabilities, of which deployed functions know none",
+                    path.display()
+                ),
+            )
+            .hint("leave out `[vulnerabilities]`; `pyrun policy check --osv` and `pyrun cache info --vulnerabilities` look for them from here"));
+        }
         Ok(Self {
             sha256: *policy.digest(),
             text,

@@ -1,5 +1,7 @@
 //! `pyrun cache`.
 
+mod info;
+
 use std::process::ExitCode;
 use std::time::{SystemTime, UNIX_EPOCH};
 
@@ -7,8 +9,7 @@ use pyrun_core::{Code, Fault, LockHash};
 use serde_json::json;
 
 use crate::args::{
-    CacheCommand, CacheGcArgs, CacheLsArgs, CacheOneArgs, CacheRmArgs, CacheVerifyArgs, PlaceArgs,
-    SortColumn,
+    CacheCommand, CacheGcArgs, CacheLsArgs, CacheRmArgs, CacheVerifyArgs, PlaceArgs, SortColumn,
 };
 use crate::console::{Align, Console, Table, Tone, words};
 use crate::depot::Depot;
@@ -20,7 +21,7 @@ use crate::settings::{FileSettings, Place, Remote, refuse_store, units};
 pub async fn run(command: CacheCommand, console: &Console) -> Result<ExitCode, Fault> {
     match command {
         CacheCommand::Ls(args) => ls(&args, console).await,
-        CacheCommand::Info(args) => info(&args, console).await,
+        CacheCommand::Info(args) => info::run(&args, console).await,
         CacheCommand::Rm(args) => rm(&args, console).await,
         CacheCommand::Gc(args) => gc(&args, console).await,
         CacheCommand::Verify(args) => verify(&args, console).await,
@@ -130,74 +131,6 @@ fn summary(packages: &[String]) -> String {
         text.push_str(if shown == 0 { "" } else { ", …" });
     }
     text
-}
-
-async fn info(args: &CacheOneArgs, console: &Console) -> Result<ExitCode, Fault> {
-    let inventory = inventory(&args.place).await?;
-    let hash = inventory.find(&args.hash).await?;
-    let (row, record) = inventory.one(&hash).await?;
-    if console.is_json() {
-        console.out_line(&json!({ "bundle": row, "record": record }).to_string());
-        return Ok(ExitCode::SUCCESS);
-    }
-    let paint = console.paint_out();
-    let line = |name: &str, value: &str| {
-        console.out_line(&format!(
-            "{} {value}",
-            paint.tone(Tone::Bold, &format!("{name:<9}"))
-        ));
-    };
-    line("hash", &hash.to_string());
-    line("target", &record.manifest.target);
-    line(
-        "size",
-        &format!(
-            "{}, {} unpacked in {}",
-            words::bytes(row.size),
-            words::bytes(row.unpacked),
-            words::count(record.manifest.files, "file")
-        ),
-    );
-    line(
-        "bytecode",
-        if row.bytecode {
-            "compiled"
-        } else {
-            "not yet: `pyrun prewarm` compiles it"
-        },
-    );
-    line(
-        "unpacked",
-        if row.here {
-            "on this machine"
-        } else {
-            "not on this machine"
-        },
-    );
-    line("built", &record.built);
-    line("runs", &words::grouped(row.runs));
-    console.out_line("");
-    let mut table = Table::new(&[
-        ("PACKAGE", Align::Left),
-        ("VERSION", Align::Left),
-        ("SIZE", Align::Right),
-        ("UNPACKED", Align::Right),
-        ("FILES", Align::Right),
-        ("NEEDS", Align::Left),
-    ]);
-    for segment in &record.manifest.segments {
-        let needs: Vec<String> = segment.depends.iter().map(ToString::to_string).collect();
-        table.row(vec![
-            segment.package.to_string(),
-            segment.version.to_string(),
-            words::bytes(segment.length),
-            words::bytes(segment.unpacked),
-            words::grouped(segment.files),
-            needs.join(", "),
-        ]);
-    }
-    console.table(&table);
-    Ok(ExitCode::SUCCESS)
 }
 
 async fn rm(args: &CacheRmArgs, console: &Console) -> Result<ExitCode, Fault> {

@@ -11,8 +11,12 @@ pub mod destroy;
 pub mod doctor;
 pub mod finish;
 pub mod lock;
+pub mod policy;
 pub mod prewarm;
 pub mod run;
+mod seen;
+pub mod tree;
+pub mod why;
 
 use std::path::PathBuf;
 

@@ -6,7 +6,7 @@
 use std::borrow::Cow;
 use std::path::{Path, PathBuf};
 
-use pyrun_core::lock::Draft;
+use pyrun_core::lock::{Draft, Kept, LockError};
 use pyrun_core::{Code, Fault, Lock, PythonVersion, Target};
 
 use super::choice::Choice;
@@ -71,6 +71,26 @@ impl Pylock {
         })
     }
 
+    /// The lock for what it says itself that it is for; `None` where it does not say it.
+    pub fn own(&self) -> Result<Option<Lock>, Fault> {
+        let Content::Pylock(text) = &self.content else {
+            return Ok(None);
+        };
+        match Lock::draft(text, None) {
+            Ok(draft) => Ok(Some(self.at_home(draft).finish()?)),
+            Err(LockError::NoTarget) => Ok(None),
+            Err(error) => Err(error.into()),
+        }
+    }
+
+    /// What stands in the file and has no place in the lock that was read from it.
+    pub fn kept(&self, lock: &Lock) -> Result<Kept, Fault> {
+        match &self.content {
+            Content::Pylock(text) => Ok(Kept::read(text, lock)?),
+            Content::Uv(..) => Ok(Kept::default()),
+        }
+    }
+
     /// The lock for a target, where nothing of it is still to be built.
     pub fn lock(&self, target: &Target) -> Result<Lock, Fault> {
         Ok(self.draft(target)?.finish()?)
@@ -78,7 +98,12 @@ impl Pylock {
 
     /// The lock for a target, finished or not.
     pub fn draft(&self, target: &Target) -> Result<Draft, Fault> {
-        let mut draft = Lock::draft(&self.text(target)?, Some(target))?;
+        let draft = Lock::draft(&self.text(target)?, Some(target))?;
+        Ok(self.at_home(draft))
+    }
+
+    /// The lock with every path as it is meant: from where the file lies.
+    fn at_home(&self, mut draft: Draft) -> Draft {
         let packages = draft.lock.packages.values_mut().flat_map(|package| {
             let sdist = package.sdist.as_mut().map(|sdist| &mut sdist.url);
             [Some(&mut package.wheel.url), sdist]
@@ -90,7 +115,7 @@ impl Pylock {
                 *url = self.folder.join(&*url).to_string_lossy().into_owned();
             }
         }
-        Ok(draft)
+        draft
     }
 }
 

@@ -12,7 +12,7 @@ use pyrun_core::{Code, Fault, PythonVersion, Target};
 use pyrun_runner::interpreter::{self, Environment, Interpreter, Wanted as WantedPython};
 
 use crate::remote::Wish;
-use crate::settings::{Place, Platform, Resolving, platform};
+use crate::settings::{Held, Place, Platform, Resolving, platform};
 use crate::transport::Elsewhere;
 use crate::{background, depot};
 
@@ -31,6 +31,7 @@ impl There {
     pub async fn open(
         place: Place,
         resolving: &Resolving,
+        held: &Held,
         platform: Platform,
         wish: &Wish<'_>,
         locked: Option<PythonVersion>,
@@ -75,6 +76,7 @@ impl There {
         let bench = Bench::new(&here.executable, here.target.clone());
         let scratch = place.cache.join("scratch");
         let builder = Builder::new(store, index, scratch).with_bench(bench);
+        let builder = held.bind(builder);
         Ok(Self {
             target,
             transport: Elsewhere::new(builder, background::compiler(&here)),

@@ -17,7 +17,7 @@ use pyrun_store::Store;
 
 use crate::interrupt::Interrupt;
 use crate::remote::Wish;
-use crate::settings::{Place, Resolving, StoreAt};
+use crate::settings::{Held, Place, Resolving, StoreAt};
 use crate::transport::Local;
 use crate::{background, depot};
 
@@ -36,6 +36,7 @@ impl Here {
     pub async fn open(
         place: Place,
         resolving: &Resolving,
+        held: &Held,
         wish: &Wish<'_>,
         surroundings: Surroundings,
         interrupt: &Interrupt,
@@ -55,7 +56,9 @@ impl Here {
         let bench = Bench::new(&interpreter.executable, interpreter.target.clone());
         let scratch = place.cache.join("scratch");
         let builder = Builder::new(Arc::clone(&store), index, scratch).with_bench(bench);
-        let runner = Runner::new(Arc::clone(&store), &place.cache, interpreter.clone());
+        let builder = held.bind(builder);
+        let runner = Runner::new(Arc::clone(&store), &place.cache, interpreter.clone())
+            .with_policy(held.policy.clone());
         let transport = Local::new(
             builder,
             runner,

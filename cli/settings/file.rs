@@ -53,6 +53,10 @@ pub struct FileSettings {
     pub resolution: Option<Resolution>,
     /// `--offline`
     pub offline: Option<bool>,
+    /// `--policy`
+    pub policy: Option<PathBuf>,
+    /// `--osv`
+    pub osv: Option<PathBuf>,
     /// `--timeout`
     pub timeout: Option<String>,
     /// `--memory`
@@ -134,6 +138,8 @@ impl FileSettings {
             prerelease: self.prerelease.or(other.prerelease),
             resolution: self.resolution.or(other.resolution),
             offline: self.offline.or(other.offline),
+            policy: self.policy.or(other.policy),
+            osv: self.osv.or(other.osv),
             timeout: self.timeout.or(other.timeout),
             memory: self.memory.or(other.memory),
             remote_from: if self.remote.is_some() {
@@ -184,6 +190,8 @@ impl FileSettings {
         for place in &mut settings.find_links {
             *place = links(place, home);
         }
+        settings.policy = settings.policy.map(|path| home.join(path));
+        settings.osv = settings.osv.map(|path| home.join(path));
         settings.store = settings.store.map(|store| {
             if store.contains("://") {
                 store

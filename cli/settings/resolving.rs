@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 
 use pyrun_core::protocol::Freshness;
 use pyrun_core::request::{Prerelease, Resolution};
-use pyrun_core::{Code, Fault, Formats, Pin, ResolveOptions, Target, Wishes};
+use pyrun_core::{Code, Fault, Formats, PackageName, Pin, Policy, ResolveOptions, Target, Wishes};
 
 use super::indexes::{Indexes, check_used, index_address};
 use super::{FileSettings, units};
@@ -75,6 +75,17 @@ impl Resolving {
             },
             offline: args.offline || file.offline.unwrap_or(false),
         })
+    }
+
+    /// What enters the request, without pins that hold on some targets alone.
+    pub fn options(&self) -> &ResolveOptions {
+        &self.options
+    }
+
+    /// Holds what is asked for, and what is known to be needed, to the indexes that a policy names
+    /// for it.
+    pub fn pin(&mut self, policy: &Policy, asked: Vec<PackageName>) {
+        policy.pin_options(&mut self.options, asked);
     }
 
     /// What enters a request for a target.

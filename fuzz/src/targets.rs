@@ -99,7 +99,7 @@ fn policy(bytes: &[u8]) {
     if let Ok(policy) = Policy::parse(&text) {
         let lock = "lock-version = \"1.0\"\ncreated-by = \"x\"\n";
         if let Ok(lock) = Lock::from_toml(lock, None) {
-            let _ = policy.check_lock(&lock);
+            let _ = policy.check_lock(&lock, jiff::Timestamp::UNIX_EPOCH);
         }
     }
 }

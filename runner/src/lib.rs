@@ -270,7 +270,8 @@ impl Runner {
         let Some(policy) = &self.policy else {
             return Ok(());
         };
-        policy.check_record(&self.warm.record(&self.store, lock, events).await?)
+        let record = self.warm.record(&self.store, lock, events).await?;
+        policy.check_record(&record, jiff::Timestamp::now())
     }
 
     /// Unpacks a bundle ahead of its first run.

@@ -39,7 +39,7 @@ fn cache_key_md_names_the_format() {
 #[test]
 fn the_guide_names_every_variable_and_the_help_every_verb() {
     let guide = read("docs/guide.md");
-    let args = read("cli/args.rs") + &read("cli/args/resolve.rs");
+    let args = read("cli/args.rs") + &read("cli/args/look.rs") + &read("cli/args/resolve.rs");
     for variable in args
         .split("env = \"")
         .skip(1)
@@ -51,7 +51,17 @@ fn the_guide_names_every_variable_and_the_help_every_verb() {
         );
     }
     let help = World::new().pyrun(&["--help"]).stdout;
-    for verb in ["run", "lock", "prewarm", "cache", "use", "completions"] {
+    for verb in [
+        "run",
+        "lock",
+        "tree",
+        "why",
+        "prewarm",
+        "cache",
+        "policy",
+        "use",
+        "completions",
+    ] {
         assert!(help.contains(&format!("  {verb}")), "{help}");
     }
     assert!(
@@ -79,6 +89,7 @@ fn files_that_the_readme_links_exist() {
         "CONTRIBUTING.md",
         "docs/guide.md",
         "docs/SECURITY.md",
+        "docs/policy.md",
     ] {
         let text = read(file);
         let folder = std::path::Path::new(file)
@@ -148,4 +159,15 @@ fn what_security_md_says_is_tested_has_a_test() {
         }
     }
     assert!(met > 80, "the table names {met} tests");
+}
+
+#[test]
+fn the_policy_that_the_docs_show_can_be_held_to() {
+    let text = read("docs/policy.md");
+    let shown = text
+        .split("```toml\n")
+        .nth(1)
+        .and_then(|rest| rest.split("```").next());
+    let policy = pyrun_core::Policy::parse(shown.expect("a policy")).expect("it is valid");
+    assert!(policy.words().len() > 8, "{:?}", policy.words());
 }

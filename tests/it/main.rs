@@ -4,6 +4,7 @@
 
 mod bad_input;
 mod cache;
+mod compare;
 #[cfg(feature = "aws")]
 mod deploy;
 #[cfg(feature = "aws")]
@@ -14,8 +15,11 @@ mod full_disk;
 mod inputs;
 mod interrupt;
 mod locks;
+mod look;
 mod memory;
 mod output;
+mod peers;
+mod policy;
 mod pypi;
 #[cfg(feature = "aws")]
 mod remote;

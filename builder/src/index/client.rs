@@ -26,9 +26,12 @@ use crate::index::page::{self, PageOrigin};
 use crate::index::{File, IndexError, Metadata, Project, Source};
 
 mod direct;
+mod licence;
+mod provenance;
 mod seen;
 mod wheels;
 
+pub use provenance::Publisher;
 pub(crate) use seen::Seen;
 
 /// The largest index page that is read.

@@ -30,7 +30,7 @@ pub(crate) mod testing;
 mod tests;
 
 pub(crate) use client::Seen;
-pub use client::{Client, ClientOptions};
+pub use client::{Client, ClientOptions, Publisher};
 pub(crate) use download::{DownloadError, Downloaded, Expected, Hashing, MAX_FILE, open_anew};
 pub use http::Limits;
 pub use metadata::{MetadataError, parse_metadata};

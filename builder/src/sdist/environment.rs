@@ -11,7 +11,7 @@ use std::path::{Path, PathBuf};
 use pep508_rs::Requirement as Spec;
 use pyrun_core::request::{Prerelease, Resolution, Selection};
 use pyrun_core::{
-    Code, Events, Fault, LockedPackage, Origin, Request, Requirement, ResolveOptions, Target,
+    Code, Events, Fault, Lock, LockedPackage, Origin, Request, Requirement, ResolveOptions, Target,
     WheelFilename,
 };
 use pyrun_store::{Store, catalog};
@@ -19,6 +19,7 @@ use pyrun_store::{Store, catalog};
 use super::Sdists;
 use super::error::SdistError;
 use crate::fetch;
+use crate::lawful::Lawful;
 use crate::resolve;
 use crate::wheel::{self, InstalledFile, WheelContents};
 use crate::zip::{Entry, Inflater, ZipError};
@@ -28,6 +29,23 @@ pub(super) fn site_packages(environment: &Path, target: &Target) -> PathBuf {
     let threads = if target.free_threaded { "t" } else { "" };
     let python = format!("python{}{threads}", target.python.minor_text());
     environment.join("lib").join(python).join("site-packages")
+}
+
+/// Finds the versions of build requirements, which are held to the policy as all others are.
+async fn search(sdists: &Sdists<'_>, request: &Request) -> Result<Lock, Fault> {
+    // How far this goes on is no news to whoever asked for something else; that foreign code is run
+    // is, and is said by the build itself.
+    let events: Events<'_> = &|_| {};
+    let Some(policy) = sdists.policy else {
+        return Ok(resolve::resolve(request, sdists, None, events).await?);
+    };
+    policy.check_request(request)?;
+    let now = jiff::Timestamp::now();
+    let lawful = Lawful::new(sdists, policy, now);
+    let lock = resolve::resolve(request, &lawful, None, events).await;
+    let lock = lock.map_err(|error| lawful.explain(error.into()))?;
+    policy.check_lock(&lock, now)?;
+    Ok(lock)
 }
 
 /// Resolves build requirements and installs them into an environment.
@@ -51,11 +69,7 @@ pub(super) async fn furnish(
         target: target.clone(),
         options: options(sdists.options),
     };
-    // How far this goes on is no news to whoever asked for something else; that foreign code is run
-    // is, and is said by the build itself.
-    let events: Events<'_> = &|_| {};
-    let lock = Box::pin(resolve::resolve(&request, sdists, None, events)).await;
-    let lock = lock.map_err(Fault::from)?;
+    let lock = Box::pin(search(sdists, &request)).await?;
     let check = |path: &Path, package: &LockedPackage| {
         wheel::check(path, &package.wheel.filename, &wheel::Limits::default()).map(drop)
     };
@@ -65,7 +79,7 @@ pub(super) async fn furnish(
         sdists.index,
         check,
         sdists.scratch,
-        events,
+        &|_| {},
     );
     fetched.await.map_err(Fault::from)?;
     for package in lock.packages.values() {

@@ -22,6 +22,9 @@ pub enum SpliceError {
     /// A wheel is refused.
     #[error(transparent)]
     Wheel(#[from] WheelError),
+    /// What the wheels say of themselves is not let in.
+    #[error("{0}")]
+    Refused(Box<Fault>),
     /// Two packages need one path, and neither may give way.
     #[error("`{first}` and `{second}` both bring `{path}`")]
     Collision {
@@ -48,6 +51,7 @@ impl From<SpliceError> for Fault {
         match error {
             SpliceError::Wheel(error) => error.into(),
             SpliceError::Store(error) => error.into(),
+            SpliceError::Refused(fault) => *fault,
             SpliceError::Missing { .. } => Self::from_error(Code::STORE_UNREADABLE, &error)
                 .hint("run again: it is downloaded anew"),
             SpliceError::Collision {

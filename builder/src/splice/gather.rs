@@ -24,6 +24,8 @@ const PIECE: u64 = 8 << 20;
 #[derive(Debug)]
 pub(super) struct Gathered {
     pub contents: BTreeMap<PackageName, WheelContents>,
+    /// Bytes of each wheel.
+    pub sizes: BTreeMap<PackageName, u64>,
     paths: BTreeMap<PackageName, PathBuf>,
     /// Holds what was fetched from a store on another machine; gone with this value.
     _fetched: TempDir,
@@ -79,6 +81,10 @@ pub(super) async fn gather(
         .iter()
         .map(|wheel| (wheel.package.clone(), wheel.path.clone()))
         .collect();
+    let sizes = found
+        .iter()
+        .map(|wheel| (wheel.package.clone(), wheel.size))
+        .collect();
     let check = tokio::task::spawn_blocking(move || check_all(found));
     let mut contents = BTreeMap::new();
     for (wheel, checked) in check.await.map_err(SpliceError::Died)? {
@@ -89,6 +95,7 @@ pub(super) async fn gather(
     }
     Ok(Gathered {
         contents,
+        sizes,
         paths,
         _fetched: fetched,
     })

@@ -18,11 +18,12 @@ mod plan;
 mod tests;
 mod write;
 
+use std::collections::BTreeMap;
 use std::path::Path;
 use std::time::Instant;
 
 use pep508_rs::PackageName;
-use pyrun_core::{BundleRecord, Event, Events, Lock, Phase, Sha256};
+use pyrun_core::{About, BundleRecord, Event, Events, Fault, Lock, Phase, Sha256};
 use pyrun_store::{Body, Created, Store, catalog};
 use tokio::sync::mpsc;
 
@@ -54,15 +55,34 @@ pub async fn publish(
     built: &str,
     events: Events<'_>,
 ) -> Result<BundleRecord, SpliceError> {
+    publish_if(store, lock, scratch, built, &|_| Ok(()), events).await
+}
+
+/// Whether wheels may become a bundle that say these things of themselves.
+pub type Admit<'a> = &'a (dyn Fn(&BTreeMap<PackageName, About>) -> Result<(), Fault> + Send + Sync);
+
+/// The same as [`publish`], if `admit` lets in what the wheels say of themselves; else nothing is
+/// published.
+pub async fn publish_if(
+    store: &dyn Store,
+    lock: &Lock,
+    scratch: &Path,
+    built: &str,
+    admit: Admit<'_>,
+    events: Events<'_>,
+) -> Result<BundleRecord, SpliceError> {
     let started = Instant::now();
     events(Event::Started {
         phase: Phase::Splice,
     });
     let wheels = gather::gather(store, lock, scratch, events).await?;
+    let about = said(lock, &wheels);
+    admit(&about).map_err(|fault| SpliceError::Refused(Box::new(fault)))?;
     let file = gather::temporary(scratch)?;
     let path = file.path().to_owned();
     let mut record = splice(lock.clone(), wheels, Output::File(path), events).await?;
     built.clone_into(&mut record.built);
+    record.about = about;
     let record = put(store, record, file.path()).await?;
     events(Event::Finished {
         phase: Phase::Splice,
@@ -71,6 +91,33 @@ pub async fn publish(
         items: record.manifest.segments.len() as u64,
     });
     Ok(record)
+}
+
+/// What a lock and its wheels in the store say of each package.
+pub async fn about(
+    store: &dyn Store,
+    lock: &Lock,
+    scratch: &Path,
+    events: Events<'_>,
+) -> Result<BTreeMap<PackageName, About>, SpliceError> {
+    Ok(said(
+        lock,
+        &gather::gather(store, lock, scratch, events).await?,
+    ))
+}
+
+fn said(lock: &Lock, wheels: &Gathered) -> BTreeMap<PackageName, About> {
+    let packages = lock.packages.iter();
+    let about = packages.map(|(name, package)| {
+        let contents = wheels.contents.get(name);
+        let about = About {
+            licence: contents.and_then(|contents| contents.licence.clone()),
+            size: wheels.sizes.get(name).copied(),
+            ..About::of(package)
+        };
+        (name.clone(), about)
+    });
+    about.collect()
 }
 
 /// The digest that the lock's bundle must have, made anew from the wheels in the store and kept

@@ -61,6 +61,7 @@ pub fn write(
             tail_offset: plan.tail_offset(),
             tail_sha256,
             built: String::new(),
+            about: std::collections::BTreeMap::new(),
             extra: std::collections::BTreeMap::new(),
         })
     })

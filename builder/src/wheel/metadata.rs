@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use pep440_rs::Version;
 use pep508_rs::PackageName;
-use pyrun_core::WheelFilename;
+use pyrun_core::{WheelFilename, licence};
 
 use super::WheelProblem;
 use crate::install::Layout;
@@ -57,12 +57,27 @@ fn is_version(text: &str, version: &Version) -> bool {
         .is_ok_and(|parsed| parsed == *version)
 }
 
-/// Checks both documents, and gives the packages that `Requires-Dist` names.
-pub(super) fn check(
-    documents: &Documents,
-    filename: &WheelFilename,
-) -> Result<Vec<PackageName>, WheelProblem> {
-    let metadata = headers(&documents.metadata, &["name", "version", "requires-dist"]);
+/// What METADATA says besides.
+#[derive(Debug)]
+pub(super) struct Said {
+    /// The packages that `Requires-Dist` names.
+    pub requires: Vec<PackageName>,
+    /// The licence, as an SPDX expression.
+    pub licence: Option<String>,
+}
+
+/// The headers of METADATA that are of interest.
+const WANTED: [&str; 5] = [
+    "name",
+    "version",
+    "requires-dist",
+    "license-expression",
+    "classifier",
+];
+
+/// Checks both documents, and gives what they say besides.
+pub(super) fn check(documents: &Documents, filename: &WheelFilename) -> Result<Said, WheelProblem> {
+    let metadata = headers(&documents.metadata, &WANTED);
     let wrong = |document, problem: String| WheelProblem::Document { document, problem };
     let name = single(&metadata, "METADATA", "name")?;
     if !is_name(name, filename.name()) {
@@ -82,7 +97,11 @@ pub(super) fn check(
         let problem = format!("is of format `{format}`; 1.0 is known");
         return Err(wrong("WHEEL", problem));
     }
-    Ok(requires(&metadata))
+    let expression = values(&metadata, "license-expression").next();
+    Ok(Said {
+        requires: requires(&metadata),
+        licence: licence::stated(expression, values(&metadata, "classifier")),
+    })
 }
 
 /// The wanted headers of an email-like document, with lower-case names, up to the first empty line.

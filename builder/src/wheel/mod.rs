@@ -72,6 +72,8 @@ pub struct WheelContents {
     pub imports: Vec<String>,
     /// The packages that `Requires-Dist` names, under whatever marker, sorted.
     pub requires: Vec<PackageName>,
+    /// Its licence as an SPDX expression, where METADATA states one that can be understood.
+    pub licence: Option<String>,
     /// Whether it brings `.pth` files, which Python reads at its start.
     pub pth: bool,
 }
@@ -155,7 +157,7 @@ fn examine(
     paths::check(archive.entries())?;
     verify::bound(&archive, limits.unpacked)?;
     let layout = metadata::find_layout(archive.entries(), filename)?;
-    let requires = metadata::check(&read_documents(&archive, &layout)?, filename)?;
+    let said = metadata::check(&read_documents(&archive, &layout)?, filename)?;
     let record = read_document(&archive, &layout, "RECORD")?;
     let listed = record::parse(&record, archive.entries().len())?;
     drop(record);
@@ -178,7 +180,8 @@ fn examine(
         dist_info: layout.dist_info,
         files,
         imports: imports.into_names(),
-        requires,
+        requires: said.requires,
+        licence: said.licence,
     })
 }
 

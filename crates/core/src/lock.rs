@@ -7,6 +7,8 @@
 
 mod draft;
 mod emit;
+mod groups;
+mod kept;
 mod read;
 
 use std::collections::BTreeMap;
@@ -22,6 +24,7 @@ use crate::target::Target;
 use crate::wheel::WheelFilename;
 
 pub use draft::{Draft, Unbuilt};
+pub use kept::{Kept, KeptPackage};
 pub use read::LockError;
 
 /// The name of a bundle: the digest of a lock's canonical form.

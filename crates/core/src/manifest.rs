@@ -94,6 +94,50 @@ pub struct Segment {
     pub pth: bool,
 }
 
+/// What is known of a package besides its bytes in the bundle: what a policy asks for.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default, rename_all = "kebab-case")]
+pub struct About {
+    /// Its licence as an SPDX expression, as its METADATA states it; `None` when that says none
+    /// that can be understood, or has not been read.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub licence: Option<String>,
+    /// Its wheel's size in bytes, if it is known.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub size: Option<u64>,
+    /// When its file was uploaded, as an RFC 3339 time, if the index says it: the source
+    /// distribution's where the wheel was built.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub uploaded: Option<String>,
+    /// The index that it comes from; empty when it comes from an address of its own.
+    #[serde(skip_serializing_if = "String::is_empty")]
+    pub index: String,
+    /// The digest of the source distribution that its wheel was built from, if it was built.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub sdist: Option<Sha256>,
+    /// The packages that it needs, sorted.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub needs: Vec<PackageName>,
+}
+
+impl About {
+    /// What a lock tells of a package.
+    pub fn of(package: &LockedPackage) -> Self {
+        let sdist = package.sdist.as_ref();
+        Self {
+            licence: None,
+            size: package.wheel.size,
+            uploaded: match sdist {
+                Some(sdist) => sdist.upload_time.clone(),
+                None => package.wheel.upload_time.clone(),
+            },
+            index: package.index.clone(),
+            sdist: sdist.map(|sdist| sdist.sha256),
+            needs: package.dependencies.clone(),
+        }
+    }
+}
+
 /// What stands beside a bundle in the store, `v1/bundles/<lock hash>.json`: published last, so
 /// that whoever finds it finds the bundle.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -111,6 +155,10 @@ pub struct BundleRecord {
     /// When it was built, as an RFC 3339 time. For people only.
     #[serde(default)]
     pub built: String,
+    /// What is known of each package besides the bundle's bytes; empty in records of builders that
+    /// did not keep it.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub about: BTreeMap<PackageName, About>,
     /// Fields of a newer version, kept.
     #[serde(flatten)]
     pub extra: BTreeMap<String, serde_json::Value>,

@@ -1,39 +1,41 @@
 //! What may be built and run: the policy of whoever keeps the store.
 //!
-//! In: the text of a `policy.toml`, and what is asked for, locked or built. Out: nothing, or a
-//! fault that names the package, its version, the rule and who asked. Never: lets through what it
-//! does not understand: an unknown key or a rule that can't be read makes the whole policy invalid.
+//! In: the text of a `policy.toml`, and what is asked for, locked or built, and the time. Out:
+//! nothing, or refusals that name the package, its version, the rule and who asked. Never: lets
+//! through what it does not understand: an unknown key or a rule that can't be read makes the whole
+//! policy invalid.
 //!
-//! ```toml
-//! [packages]
-//! allow = ["numpy>=1.20", "pandas", "internal-*"] # nothing else; all when absent
-//! deny = ["leftpad", "requests<2.20"]             # wins over `allow`
-//!
-//! [indexes]
-//! allow = ["https://pypi.org/simple"]             # no other; all when absent
-//! files = ["https://files.example.org"]           # where else wheels may come from
-//! ```
+//! docs/policy.md says what may stand in one.
 
 mod chain;
+mod index;
 mod read;
+mod refusal;
 mod rule;
+mod terms;
 #[cfg(test)]
 mod tests;
+mod words;
 
 use std::collections::BTreeMap;
 
+use jiff::Timestamp;
 use pep440_rs::Version;
-use pep508_rs::{PackageName, VersionOrUrl};
-use url::Url;
+use pep508_rs::PackageName;
 
 use crate::digest::Sha256;
-use crate::fault::{Code, Fault};
-use crate::lock::{Lock, LockedPackage};
-use crate::manifest::BundleRecord;
-use crate::request::{Request, Requirement, without_credentials};
+use crate::fault::Fault;
+use crate::lock::Lock;
+use crate::manifest::{About, BundleRecord};
+use crate::osv::Vulnerability;
+use crate::request::{Request, Requirement, ResolveOptions};
+
+pub use refusal::{Part, Refusal, into_result};
 
 use chain::Asked;
+use index::Indexes;
 use rule::Rule;
+use terms::{Age, Licences, Limits, Sdists, Vulnerable};
 
 /// What may be built and run.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -41,23 +43,40 @@ pub struct Policy {
     digest: Sha256,
     allow: Option<Vec<Rule>>,
     deny: Vec<Rule>,
-    indexes: Option<Indexes>,
+    indexes: Indexes,
+    sdists: Sdists,
+    age: Option<Age>,
+    limits: Limits,
+    licences: Option<Licences>,
+    vulnerabilities: Option<Vulnerable>,
 }
 
-/// Where packages may come from.
-#[derive(Debug, Clone, PartialEq, Eq)]
-struct Indexes {
-    allow: Vec<Url>,
-    files: Vec<Url>,
-}
-
-/// Why a package is not let in.
+/// Why a package is not let in by its name and version.
 #[derive(Debug, Clone, Copy)]
 enum Objection<'p> {
     /// A rule of `deny` says so.
     Denied(&'p Rule),
     /// No rule of `allow` does.
     NotAllowed,
+}
+
+/// A package as a lock or a bundle has it.
+#[derive(Debug, Clone)]
+struct Subject<'a> {
+    version: &'a Version,
+    needs: &'a [PackageName],
+    about: About,
+}
+
+type Subjects<'a> = BTreeMap<&'a PackageName, Subject<'a>>;
+
+/// Why the search for versions passes over a file.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum PassedOver {
+    /// It is younger than `minimum-age`, or nothing says how old it is.
+    Young,
+    /// It is a source distribution, and `[sdists]` does not name its package.
+    Sdist,
 }
 
 impl Policy {
@@ -71,22 +90,77 @@ impl Policy {
         &self.digest
     }
 
+    /// What it says, a sentence for each rule.
+    pub fn words(&self) -> Vec<String> {
+        words::of(self)
+    }
+
+    /// Whether it asks for the upload time of a package.
+    pub fn wants_upload_time(&self, name: &PackageName) -> bool {
+        self.age.as_ref().is_some_and(|age| !age.is_exempt(name))
+    }
+
+    /// Whether it asks for licences, which only wheels tell.
+    pub fn wants_licences(&self) -> bool {
+        self.licences.is_some()
+    }
+
+    /// Whether it asks for known vulnerabilities.
+    pub fn wants_vulnerabilities(&self) -> bool {
+        self.vulnerabilities.is_some()
+    }
+
+    /// Why the search for versions is to pass over a file of a package, if it is: what would be
+    /// refused once it is locked.
+    pub fn passes_over(
+        &self,
+        name: &PackageName,
+        is_sdist: bool,
+        uploaded: Option<&str>,
+        now: Timestamp,
+    ) -> Option<PassedOver> {
+        if is_sdist && !self.sdists.allow(name) {
+            return Some(PassedOver::Sdist);
+        }
+        let age = self.age.as_ref().filter(|age| !age.is_exempt(name))?;
+        (!age.is_reached(uploaded, now)).then_some(PassedOver::Young)
+    }
+
+    /// `minimum-age` as it was written.
+    pub fn minimum_age(&self) -> Option<&str> {
+        self.age.as_ref().map(|age| age.text.as_str())
+    }
+
+    /// Says in a request from which index packages come that the policy ties to one, as far as
+    /// their names are known before it is resolved.
+    pub fn pin(&self, request: &mut Request) {
+        let asked = request.requirements.iter();
+        let asked: Vec<PackageName> = asked.map(|asked| asked.spec.name.clone()).collect();
+        self.pin_options(&mut request.options, asked);
+    }
+
+    /// The same for options alone, and the names that are asked for directly.
+    pub fn pin_options(&self, options: &mut ResolveOptions, asked: Vec<PackageName>) {
+        self.indexes.pin(options, asked);
+    }
+
     /// Checks what can be told before anything is resolved: the indexes that would be asked, and
     /// direct requirements that no version can satisfy.
     pub fn check_request(&self, request: &Request) -> Result<(), Fault> {
-        for index in &request.options.indexes {
-            self.check_index(index)?;
-        }
-        let markers = request.target.markers();
-        for requirement in &request.requirements {
-            if requirement.spec.evaluate_markers(&markers, &[]) {
-                self.check_requirement(requirement)?;
-            }
-        }
-        Ok(())
+        into_result(&self.refusals_of_request(request))
     }
 
-    fn check_requirement(&self, requirement: &Requirement) -> Result<(), Fault> {
+    /// All that [`Self::check_request`] refuses.
+    pub fn refusals_of_request(&self, request: &Request) -> Vec<Refusal> {
+        let mut refusals = self.indexes.check_options(&request.options);
+        let markers = request.target.markers();
+        let asked = request.requirements.iter();
+        let asked = asked.filter(|asked| asked.spec.evaluate_markers(&markers, &[]));
+        refusals.extend(asked.filter_map(|asked| self.check_requirement(asked)));
+        refusals
+    }
+
+    fn check_requirement(&self, requirement: &Requirement) -> Option<Refusal> {
         let name = &requirement.spec.name;
         let denied = self.deny.iter().find(|rule| rule.is_of_every_version(name));
         let objection = match (denied, &self.allow) {
@@ -94,131 +168,153 @@ impl Policy {
             (None, Some(allow)) if !allow.iter().any(|rule| rule.is_of(name)) => {
                 Objection::NotAllowed
             }
-            _ => return self.check_address(requirement),
+            _ => return self.indexes.check_address(requirement),
         };
-        Err(asked_for(
-            denied_fault(name.as_ref(), objection),
-            requirement,
-        ))
+        let refusal = Refusal::of(Part::Packages, name, None).because(reason(objection));
+        Some(asked_for(refusal, requirement))
     }
 
-    /// A requirement with an address of its own asks no index.
-    fn check_address(&self, requirement: &Requirement) -> Result<(), Fault> {
-        let Some(VersionOrUrl::Url(url)) = &requirement.spec.version_or_url else {
-            return Ok(());
-        };
-        self.check_home(requirement.spec.name.as_ref(), &url.to_string())
-            .map_err(|fault| asked_for(fault, requirement))
+    /// Checks every package of a lock: its name, its version, where it comes from, what it is made
+    /// from, how old it is and how large.
+    pub fn check_lock(&self, lock: &Lock, now: Timestamp) -> Result<(), Fault> {
+        into_result(&self.refusals_of_lock(lock, now))
     }
 
-    fn check_index(&self, index: &str) -> Result<(), Fault> {
-        let shown = without_credentials(index);
-        let Some(indexes) = &self.indexes else {
-            return Ok(());
-        };
-        if address(&shown).is_some_and(|url| indexes.allow.contains(&url)) {
-            return Ok(());
-        }
-        let allowed: Vec<String> = indexes.allow.iter().map(|url| format!("`{url}`")).collect();
-        let fault = Fault::new(
-            Code::POLICY_DENIED,
-            format!("the policy does not let the index `{shown}` be asked"),
-        )
-        .cause("it is not among `allow` of `[indexes]`");
-        Err(match allowed.as_slice() {
-            [] => fault.hint("the policy allows no index at all"),
-            _ => fault.hint(format!("use {}", allowed.join(" or "))),
-        })
-    }
-
-    /// Checks every package of a lock: its name, its version, and where it comes from.
-    pub fn check_lock(&self, lock: &Lock) -> Result<(), Fault> {
-        let packages = lock
-            .packages
-            .iter()
-            .map(|(name, package)| (name, (&package.version, package.dependencies.as_slice())));
-        self.check_packages(&packages.collect())?;
+    /// All that [`Self::check_lock`] refuses.
+    pub fn refusals_of_lock(&self, lock: &Lock, now: Timestamp) -> Vec<Refusal> {
+        let packages = lock.packages.iter();
+        let subjects: Subjects<'_> = packages
+            .map(|(name, package)| {
+                let subject = Subject {
+                    version: &package.version,
+                    needs: &package.dependencies,
+                    about: About::of(package),
+                };
+                (name, subject)
+            })
+            .collect();
+        let mut refusals = self.check_names(&subjects);
         for (name, package) in &lock.packages {
-            self.check_source(name, package)?;
+            refusals.extend(self.indexes.check_source(name, package));
         }
-        Ok(())
+        refusals.extend(self.check_terms(&subjects, now));
+        let sizes = lock
+            .packages
+            .values()
+            .filter_map(|package| package.wheel.size);
+        let bytes = sizes.fold(0u64, u64::saturating_add);
+        refusals.extend(self.limits.check_all(lock.packages.len(), bytes));
+        with_asked(refusals, &subjects)
     }
 
-    /// A lock may come from anybody: what it says of its index counts only together with where its
-    /// files are.
-    fn check_source(&self, name: &PackageName, package: &LockedPackage) -> Result<(), Fault> {
-        if !package.index.is_empty() {
-            self.check_index(&package.index)?;
+    /// Checks what only the wheels themselves tell: their licences, and sizes that the lock left
+    /// open.
+    pub fn check_contents(
+        &self,
+        lock: &Lock,
+        about: &BTreeMap<PackageName, About>,
+    ) -> Result<(), Fault> {
+        let packages = lock.packages.iter();
+        let subjects: Subjects<'_> = packages
+            .map(|(name, package)| {
+                let subject = Subject {
+                    version: &package.version,
+                    needs: &package.dependencies,
+                    about: about.get(name).cloned().unwrap_or_default(),
+                };
+                (name, subject)
+            })
+            .collect();
+        let mut refusals = self.check_licences(&subjects);
+        for (name, subject) in &subjects {
+            let (version, about) = (subject.version, &subject.about);
+            refusals.extend(self.limits.check_wheel(name, version, about));
         }
-        let what = format!("{name} {}", package.version);
-        match &package.sdist {
-            None => self.check_home(&what, &package.wheel.url),
-            Some(sdist) => {
-                self.check_build(name, &package.version)?;
-                self.check_home(&what, &sdist.url)
-            }
-        }
+        let sizes = about.values().filter_map(|about| about.size);
+        let bytes = sizes.fold(0u64, u64::saturating_add);
+        refusals.extend(self.limits.check_all(lock.packages.len(), bytes));
+        into_result(&with_asked(refusals, &subjects))
     }
 
-    /// Checks that a package may be built from source, which runs its code: no rule can say so.
+    /// Checks that a package may be built from source, which runs its code.
     pub fn check_build(&self, name: &PackageName, version: &Version) -> Result<(), Fault> {
-        Err(Fault::new(
-            Code::POLICY_DENIED,
-            format!("the policy does not let `{name} {version}` be built from source"),
-        )
-        .cause("a build runs the package's code, and no rule of the policy allows that")
-        .hint(format!(
-            "choose a version that has a wheel: `--only-binary {name}`"
-        )))
-    }
-
-    /// Refuses a file that lies where no allowed index keeps its files.
-    fn check_home(&self, what: &str, file: &str) -> Result<(), Fault> {
-        let shown = without_credentials(file);
-        let Some(indexes) = &self.indexes else {
-            return Ok(());
-        };
-        if address(&shown).is_some_and(|url| indexes.hold(&url)) {
-            return Ok(());
-        }
-        Err(Fault::new(
-            Code::POLICY_DENIED,
-            format!("the policy does not let `{what}` come from `{shown}`"),
-        )
-        .cause("no index of `allow` and no address of `files` in `[indexes]` is its home")
-        .hint("lock it again from an index that the policy allows"))
+        let refused: Vec<Refusal> = self.sdists.check(name, version).into_iter().collect();
+        into_result(&refused)
     }
 
     /// Checks every package that a bundle holds.
-    pub fn check_record(&self, record: &BundleRecord) -> Result<(), Fault> {
-        let packages = record.manifest.segments.iter().map(|segment| {
-            let about = (&segment.version, segment.depends.as_slice());
-            (&segment.package, about)
-        });
-        self.check_packages(&packages.collect())
+    pub fn check_record(&self, record: &BundleRecord, now: Timestamp) -> Result<(), Fault> {
+        into_result(&self.refusals_of_record(record, now))
     }
 
-    fn check_packages(
-        &self,
-        packages: &BTreeMap<&PackageName, (&Version, &[PackageName])>,
-    ) -> Result<(), Fault> {
-        let mut refused = packages.iter().filter_map(|(name, (version, _))| {
-            let objection = self.objection(name, version)?;
-            Some((*name, *version, objection))
+    /// All that [`Self::check_record`] refuses.
+    pub fn refusals_of_record(&self, record: &BundleRecord, now: Timestamp) -> Vec<Refusal> {
+        let segments = record.manifest.segments.iter();
+        let subjects: Subjects<'_> = segments
+            .map(|segment| {
+                let subject = Subject {
+                    version: &segment.version,
+                    needs: &segment.depends,
+                    about: record
+                        .about
+                        .get(&segment.package)
+                        .cloned()
+                        .unwrap_or_default(),
+                };
+                (&segment.package, subject)
+            })
+            .collect();
+        let mut refusals = self.check_names(&subjects);
+        for (name, subject) in &subjects {
+            if let Some(about) = record.about.get(*name) {
+                refusals.extend(self.indexes.check_pin(name, subject.version, &about.index));
+            }
+        }
+        refusals.extend(self.check_terms(&subjects, now));
+        refusals.extend(self.check_licences(&subjects));
+        refusals.extend(self.limits.check_all(subjects.len(), record.size));
+        with_asked(refusals, &subjects)
+    }
+
+    /// What it refuses of known vulnerabilities.
+    pub fn refusals_of_vulnerabilities(&self, found: &[Vulnerability]) -> Vec<Refusal> {
+        let terms = self.vulnerabilities.as_ref();
+        let found = terms
+            .into_iter()
+            .flat_map(|terms| found.iter().map(move |one| (terms, one)));
+        found.filter_map(|(terms, one)| terms.check(one)).collect()
+    }
+
+    fn check_names(&self, subjects: &Subjects<'_>) -> Vec<Refusal> {
+        let refused = subjects.iter().filter_map(|(name, subject)| {
+            let objection = self.objection(name, subject.version)?;
+            let refusal = Refusal::of(Part::Packages, name, Some(subject.version));
+            Some(refusal.because(reason(objection)))
         });
-        let Some((name, version, objection)) = refused.next() else {
-            return Ok(());
+        refused.collect()
+    }
+
+    fn check_terms(&self, subjects: &Subjects<'_>, now: Timestamp) -> Vec<Refusal> {
+        let mut refusals = Vec::new();
+        for (name, Subject { version, about, .. }) in subjects {
+            if about.sdist.is_some() {
+                refusals.extend(self.sdists.check(name, version));
+            }
+            let age = self.age.as_ref();
+            refusals.extend(age.and_then(|age| age.check(name, version, about, now)));
+            refusals.extend(self.limits.check_wheel(name, version, about));
+        }
+        refusals
+    }
+
+    fn check_licences(&self, subjects: &Subjects<'_>) -> Vec<Refusal> {
+        let Some(licences) = &self.licences else {
+            return Vec::new();
         };
-        let mut fault = denied_fault(&format!("{name} {version}"), objection);
-        fault.causes.push(Asked::of(name, packages).to_string());
-        let others = refused.map(|(name, version, objection)| {
-            format!(
-                "nor does it let `{name} {version}` in: {}",
-                reason(objection)
-            )
-        });
-        fault.causes.extend(others);
-        Err(fault)
+        let subjects = subjects.iter();
+        subjects
+            .filter_map(|(name, subject)| licences.check(name, subject.version, &subject.about))
+            .collect()
     }
 
     fn objection(&self, name: &PackageName, version: &Version) -> Option<Objection<'_>> {
@@ -231,52 +327,6 @@ impl Policy {
     }
 }
 
-impl Indexes {
-    /// Whether a file lies where one of the indexes, or an address of `files`, has its own.
-    fn hold(&self, file: &Url) -> bool {
-        let is_below = |home: &Url| {
-            let same = home.scheme() == file.scheme()
-                && home.host() == file.host()
-                && home.port_or_known_default() == file.port_or_known_default();
-            let rest = file.path().strip_prefix(home.path());
-            let inside = rest.is_some_and(|rest| {
-                rest.starts_with('/') || rest.is_empty() || home.path().ends_with('/')
-            });
-            same && inside
-        };
-        // An index keeps its files anywhere on its host; a folder keeps them in itself.
-        let is_beside = |index: &Url| index.host().is_some() && index.origin() == file.origin();
-        let pypi = |index: &Url| {
-            index.host_str() == Some("pypi.org")
-                && file.host_str() == Some("files.pythonhosted.org")
-                && file.scheme() == "https"
-        };
-        self.files.iter().any(is_below)
-            || self
-                .allow
-                .iter()
-                .any(|index| is_beside(index) || is_below(index) || pypi(index))
-    }
-}
-
-/// An index's address in one spelling; `None` for what is none.
-fn address(text: &str) -> Option<Url> {
-    let mut url = Url::parse(text).ok()?;
-    url.set_fragment(None);
-    let path = url.path().trim_end_matches('/').to_owned();
-    url.set_path(&path);
-    Some(url)
-}
-
-fn denied_fault(what: &str, objection: Objection<'_>) -> Fault {
-    Fault::new(
-        Code::POLICY_DENIED,
-        format!("the policy does not let `{what}` in"),
-    )
-    .cause(reason(objection))
-    .hint("choose another package or version, or ask whoever keeps the policy")
-}
-
 fn reason(objection: Objection<'_>) -> String {
     match objection {
         Objection::Denied(rule) => format!("`deny` has the rule `{rule}`"),
@@ -284,16 +334,32 @@ fn reason(objection: Objection<'_>) -> String {
     }
 }
 
-/// The fault with who asked, as far as that is known.
-fn asked_for(fault: Fault, requirement: &Requirement) -> Fault {
-    let place = requirement.origin.to_string();
-    let fault = if place.is_empty() {
-        fault.cause(format!("`{}` is asked for directly", requirement.spec))
-    } else {
-        fault.cause(format!("{place} asks for `{}`", requirement.spec))
+/// The refusals with the way on which each package came in.
+fn with_asked(refusals: Vec<Refusal>, subjects: &Subjects<'_>) -> Vec<Refusal> {
+    let packages = subjects.iter();
+    let packages: BTreeMap<&PackageName, (&Version, &[PackageName])> = packages
+        .map(|(name, subject)| (*name, (subject.version, subject.needs)))
+        .collect();
+    let asked = |refusal: Refusal| match &refusal.package {
+        Some(name) if refusal.asked.is_none() => {
+            let asked = Asked::of(name, &packages).to_string();
+            refusal.asked(asked)
+        }
+        _ => refusal,
     };
-    match &requirement.origin.span {
-        Some(span) => fault.span(span.clone()),
-        None => fault,
+    refusals.into_iter().map(asked).collect()
+}
+
+/// The refusal with who asked, as far as that is known.
+fn asked_for(refusal: Refusal, requirement: &Requirement) -> Refusal {
+    let place = requirement.origin.to_string();
+    let refusal = if place.is_empty() {
+        refusal.asked(format!("`{}` is asked for directly", requirement.spec))
+    } else {
+        refusal.asked(format!("{place} asks for `{}`", requirement.spec))
+    };
+    Refusal {
+        span: requirement.origin.span.clone(),
+        ..refusal
     }
 }

@@ -17,6 +17,31 @@ pub fn milliseconds(text: &str) -> Option<u64> {
     whole(number * factor)
 }
 
+/// A long time in seconds, as people or ISO 8601 write it: `7 days`, `36h`, `2 weeks`, `P7D`,
+/// `PT36H`.
+pub fn period(text: &str) -> Option<u64> {
+    let text = text.trim();
+    if let Some(rest) = text.strip_prefix(['P', 'p']) {
+        let (factor, rest) = match rest.strip_prefix(['T', 't']) {
+            Some(rest) => (3_600.0, rest.strip_suffix(['H', 'h'])?),
+            None => match rest.strip_suffix(['W', 'w']) {
+                Some(rest) => (604_800.0, rest),
+                None => (86_400.0, rest.strip_suffix(['D', 'd'])?),
+            },
+        };
+        let (number, none) = split(rest)?;
+        return none.is_empty().then(|| whole(number * factor))?;
+    }
+    let (number, unit) = split(text)?;
+    let factor = match unit.as_str() {
+        "h" | "hour" | "hours" => 3_600.0,
+        "d" | "day" | "days" => 86_400.0,
+        "w" | "week" | "weeks" => 604_800.0,
+        _ => return None,
+    };
+    whole(number * factor)
+}
+
 /// A size in bytes: a number with `B`, `KB`, `MB`, `GB`, `TB` (powers of 1000) or `KiB`, `MiB`,
 /// `GiB`, `TiB` (powers of 1024), in any case.
 pub fn bytes(text: &str) -> Option<u64> {
@@ -87,6 +112,26 @@ mod tests {
             "99999999999999999999999d",
         ] {
             assert_eq!(milliseconds(text), None, "{text}");
+        }
+    }
+
+    #[test]
+    fn periods_are_read() {
+        for (text, seconds) in [
+            ("7 days", 604_800),
+            ("1 day", 86_400),
+            ("36h", 129_600),
+            ("2 Weeks", 1_209_600),
+            ("P7D", 604_800),
+            ("PT36H", 129_600),
+            ("p1w", 604_800),
+        ] {
+            assert_eq!(period(text), Some(seconds), "{text}");
+        }
+        for text in [
+            "", "7", "P", "PD", "P7", "0 days", "-1d", "PT7D", "7 months", "P1e9D",
+        ] {
+            assert_eq!(period(text), None, "{text}");
         }
     }
 

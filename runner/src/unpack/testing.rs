@@ -224,6 +224,7 @@ pub(crate) fn bundle_with(
         tail_offset: tail_offset as u64,
         tail_sha256: Sha256::of(&bytes[tail_offset..]),
         built: String::new(),
+        about: std::collections::BTreeMap::new(),
         extra: BTreeMap::new(),
     };
     Bundle { bytes, record }

@@ -9,6 +9,7 @@ use std::fmt::Write as _;
 use pep508_rs::PackageName;
 
 use crate::digest::Sha256;
+use crate::lock::kept::{Fields, Kept, KeptPackage};
 use crate::lock::{Draft, Lock, LockedPackage, LockedSdist, LockedWheel, Unbuilt};
 use crate::target::{Os, Target};
 
@@ -38,12 +39,19 @@ impl Lock {
 
     /// The form for people and other tools.
     pub fn to_toml(&self) -> String {
+        self.to_toml_keeping(&Kept::default())
+    }
+
+    /// The same, with what stood in the lock that it was read from and has no place in a [`Lock`].
+    pub fn to_toml_keeping(&self, kept: &Kept) -> String {
+        let nothing = KeptPackage::default();
         let entries = self.packages.iter().map(|(name, package)| {
             let mut text = String::new();
-            emit_package(&mut text, package);
+            let kept = kept.packages.get(name).unwrap_or(&nothing);
+            emit_package(&mut text, package, kept);
             (name, text)
         });
-        full(self, entries)
+        full(self, entries, kept)
     }
 }
 
@@ -52,17 +60,22 @@ impl Draft {
     pub fn to_toml(&self) -> String {
         let mut entries: BTreeMap<&PackageName, String> = BTreeMap::new();
         for (name, package) in &self.lock.packages {
-            emit_package(entries.entry(name).or_default(), package);
+            let nothing = KeptPackage::default();
+            emit_package(entries.entry(name).or_default(), package, &nothing);
         }
         for (name, unbuilt) in &self.unbuilt {
             emit_unbuilt(entries.entry(name).or_default(), unbuilt);
         }
-        full(&self.lock, entries.into_iter())
+        full(&self.lock, entries.into_iter(), &Kept::default())
     }
 }
 
 /// A whole file around entries, which come sorted by name.
-fn full<'a>(lock: &Lock, entries: impl Iterator<Item = (&'a PackageName, String)>) -> String {
+fn full<'a>(
+    lock: &Lock,
+    entries: impl Iterator<Item = (&'a PackageName, String)>,
+    kept: &Kept,
+) -> String {
     let mut text = header();
     let (major, minor) = lock.target.python.minor();
     let _ = writeln!(
@@ -71,9 +84,14 @@ fn full<'a>(lock: &Lock, entries: impl Iterator<Item = (&'a PackageName, String)
         quote(&environment(&lock.target))
     );
     let _ = writeln!(text, "requires-python = \">={major}.{minor}\"");
+    emit_fields(&mut text, &kept.fields);
     for (name, entry) in entries {
         let _ = write!(text, "\n[[packages]]\nname = {}\n", quote(name.as_ref()));
         text.push_str(&entry);
+    }
+    if !kept.tools.is_empty() {
+        text.push_str("\n[tool]\n");
+        emit_fields(&mut text, &kept.tools);
     }
     let _ = write!(text, "\n[tool.pyrun]\nformat = {}\n", crate::FORMAT);
     if let Some(resolved) = &lock.resolved {
@@ -90,7 +108,14 @@ fn header() -> String {
     "lock-version = \"1.0\"\ncreated-by = \"pyrun\"\n".to_owned()
 }
 
-fn emit_package(text: &mut String, package: &LockedPackage) {
+/// A line for each, by name.
+fn emit_fields(text: &mut String, fields: &Fields) {
+    for (name, value) in fields {
+        let _ = writeln!(text, "{} = {value}", key(name));
+    }
+}
+
+fn emit_package(text: &mut String, package: &LockedPackage, kept: &KeptPackage) {
     let version = package.version.to_string();
     let bound = package.requires_python.as_deref();
     emit_head(text, &version, bound, &package.index, &package.dependencies);
@@ -105,7 +130,7 @@ fn emit_package(text: &mut String, package: &LockedPackage) {
                 size: wheel.size,
                 sha256: &wheel.sha256,
             };
-            let _ = writeln!(text, "wheels = [{}]", file.table());
+            let _ = writeln!(text, "wheels = [{}]", file.table(kept));
         }
         Some(sdist) => {
             let _ = writeln!(text, "sdist = {}", sdist_table(sdist));
@@ -117,6 +142,11 @@ fn emit_package(text: &mut String, package: &LockedPackage) {
             .metadata
             .map(|digest| format!("metadata = \"{digest}\"")),
     );
+    emit_fields(text, &kept.fields);
+    if !kept.tools.is_empty() {
+        text.push_str("[packages.tool]\n");
+        emit_fields(text, &kept.tools);
+    }
     if !own.is_empty() {
         let _ = writeln!(text, "[packages.tool.pyrun]\n{}", own.join("\n"));
     }
@@ -148,7 +178,7 @@ fn sdist_table(sdist: &LockedSdist) -> String {
         size: sdist.size,
         sha256: &sdist.sha256,
     };
-    file.table()
+    file.table(&KeptPackage::default())
 }
 
 fn emit_head(
@@ -184,7 +214,8 @@ struct File<'a> {
 }
 
 impl File<'_> {
-    fn table(&self) -> String {
+    /// With what another tool wrote of it besides.
+    fn table(&self, kept: &KeptPackage) -> String {
         let mut fields = vec![format!("name = {}", quote(self.name))];
         // PEP 751 wants a TOML time; what is no time is left out rather than written wrong.
         if let Some(time) = self.upload_time.filter(|time| is_toml_time(time)) {
@@ -194,7 +225,11 @@ impl File<'_> {
         if let Some(size) = self.size {
             fields.push(format!("size = {size}"));
         }
-        fields.push(format!("hashes = {{ sha256 = \"{}\" }}", self.sha256));
+        let of = |(name, value): (&String, &toml::Value)| format!("{} = {value}", key(name));
+        let mut hashes = vec![format!("sha256 = \"{}\"", self.sha256)];
+        hashes.extend(kept.hashes.iter().map(of));
+        fields.push(format!("hashes = {{ {} }}", hashes.join(", ")));
+        fields.extend(kept.wheel.iter().map(of));
         format!("{{ {} }}", fields.join(", "))
     }
 }
@@ -226,6 +261,15 @@ fn target_table(target: &Target) -> String {
 fn is_toml_time(text: &str) -> bool {
     text.parse::<toml::value::Datetime>()
         .is_ok_and(|time| time.offset.is_some())
+}
+
+/// A key as it stands before `=`: quoted where it holds more than a bare key may.
+fn key(name: &str) -> String {
+    let is_bare = |c: char| c.is_ascii_alphanumeric() || c == '-' || c == '_';
+    if !name.is_empty() && name.chars().all(is_bare) {
+        return name.to_owned();
+    }
+    quote(name)
 }
 
 /// A TOML basic string.

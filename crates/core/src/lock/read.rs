@@ -11,7 +11,7 @@ use serde::Deserialize;
 
 use crate::digest::Sha256;
 use crate::fault::{Code, Fault};
-use crate::lock::{Draft, Lock, LockedPackage, LockedSdist, LockedWheel, Unbuilt};
+use crate::lock::{Draft, Lock, LockedPackage, LockedSdist, LockedWheel, Unbuilt, groups};
 use crate::tags::Tags;
 use crate::target::Target;
 use crate::wheel::WheelFilename;
@@ -80,6 +80,8 @@ struct File {
     requires_python: Option<String>,
     #[serde(default)]
     environments: Vec<String>,
+    #[serde(default)]
+    default_groups: Vec<String>,
     #[serde(default)]
     packages: Vec<Package>,
     #[serde(default)]
@@ -175,7 +177,7 @@ impl Lock {
             .and_then(|own| own.target.clone().try_into::<Target>().ok());
         let target = target.cloned().or(own_target).ok_or(LockError::NoTarget)?;
         check_made_for(&file, &target)?;
-        let (packages, unbuilt) = packages(file.packages, &target)?;
+        let (packages, unbuilt) = packages(file.packages, &file.default_groups, &target)?;
         let (resolved, exclude_newer) = match file.tool.pyrun {
             Some(own) => (own.resolved, own.exclude_newer),
             None => (None, None),
@@ -222,7 +224,7 @@ struct VersionOnly {
     lock_version: Option<String>,
 }
 
-fn parse<T: serde::de::DeserializeOwned>(text: &str) -> Result<T, LockError> {
+pub(super) fn parse<T: serde::de::DeserializeOwned>(text: &str) -> Result<T, LockError> {
     toml::from_str(text)
         .map_err(|error| LockError::Syntax(format!("TOML: {}", error.to_string().trim_end())))
 }
@@ -233,13 +235,18 @@ type Packages = (
     BTreeMap<PackageName, Unbuilt>,
 );
 
-fn packages(entries: Vec<Package>, target: &Target) -> Result<Packages, LockError> {
+fn packages(
+    entries: Vec<Package>,
+    groups: &[String],
+    target: &Target,
+) -> Result<Packages, LockError> {
     let markers = target.markers();
     let tags = Tags::of(target);
     let (mut packages, mut unbuilt) = Packages::default();
     for entry in entries {
         if let Some(marker) = &entry.marker {
-            let marker = parse_marker(marker).ok_or_else(|| LockError::Entry {
+            let plain = groups::decided(marker, groups);
+            let marker = parse_marker(&plain).ok_or_else(|| LockError::Entry {
                 package: entry.name.clone(),
                 problem: format!("has the marker `{marker}`, which is not valid (PEP 508)"),
             })?;
@@ -381,17 +388,28 @@ fn locked_sdist(file: Wheel) -> Result<LockedSdist, String> {
     })
 }
 
-/// PEP 751: the file's name is `name`, else the last part of its address.
 fn wheel_name(wheel: &Wheel) -> Option<Cow<'_, str>> {
-    if let Some(name) = &wheel.name {
+    filename_in(
+        wheel.name.as_deref(),
+        wheel.url.as_deref(),
+        wheel.path.as_deref(),
+    )
+}
+
+/// PEP 751: a file's name is `name`, else the last part of its address.
+pub(super) fn filename_in<'a>(
+    name: Option<&'a str>,
+    url: Option<&'a str>,
+    path: Option<&'a str>,
+) -> Option<Cow<'a, str>> {
+    if let Some(name) = name {
         return Some(name.into());
     }
-    if let Some(url) = &wheel.url {
+    if let Some(url) = url {
         let path = url.split(['?', '#']).next()?;
         return percent_decoded(path.rsplit('/').next()?);
     }
-    let path = wheel.path.as_deref()?;
-    path.rsplit(['/', '\\']).next().map(Cow::Borrowed)
+    path?.rsplit(['/', '\\']).next().map(Cow::Borrowed)
 }
 
 /// A part of an address as plain text (RFC 3986, section 2.1); `None` where it is no UTF-8.

@@ -1,4 +1,4 @@
-//! One rule: a name, which may hold `*`, and versions.
+//! One rule: a name, which may hold `*`, and versions. And the pattern that such a name is.
 
 use std::fmt;
 
@@ -9,8 +9,8 @@ use pep508_rs::PackageName;
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Rule {
     text: String,
-    /// The parts of the normalised name between its `*`.
-    parts: Vec<String>,
+    /// The normalised name.
+    name: Pattern,
     /// `None` for every version.
     versions: Option<VersionSpecifiers>,
 }
@@ -40,19 +40,32 @@ impl Rule {
         };
         Ok(Self {
             text: text.to_owned(),
-            parts: normalised(name).split('*').map(str::to_owned).collect(),
+            name: Pattern::new(&normalised(name)),
             versions,
         })
     }
 
     /// Whether it speaks of the package, in whatever version.
     pub(super) fn is_of(&self, name: &PackageName) -> bool {
-        matches(&self.parts, name.as_ref())
+        matches(&self.name.parts, name.as_ref())
     }
 
     /// Whether it takes the package whatever its version is.
     pub(super) fn is_of_every_version(&self, name: &PackageName) -> bool {
         self.versions.is_none() && self.is_of(name)
+    }
+
+    /// The name, where it speaks of one package alone and of all its versions.
+    pub(super) fn one_name(&self) -> Option<PackageName> {
+        let [name] = self.name.parts.as_slice() else {
+            return None;
+        };
+        self.versions.is_none().then(|| name.parse().ok())?
+    }
+
+    /// Whether it speaks of versions too.
+    pub(super) fn has_versions(&self) -> bool {
+        self.versions.is_some()
     }
 
     /// Whether it takes the package in this version.
@@ -63,6 +76,34 @@ impl Rule {
 }
 
 impl fmt::Display for Rule {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(&self.text)
+    }
+}
+
+/// Text in which `*` stands for any text, whatever the case.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Pattern {
+    text: String,
+    /// What stands between its `*`, in lower case.
+    parts: Vec<String>,
+}
+
+impl Pattern {
+    pub(super) fn new(text: &str) -> Self {
+        let parts = text.split('*').map(str::to_ascii_lowercase).collect();
+        Self {
+            text: text.to_owned(),
+            parts,
+        }
+    }
+
+    pub(super) fn takes(&self, text: &str) -> bool {
+        matches(&self.parts, &text.to_ascii_lowercase())
+    }
+}
+
+impl fmt::Display for Pattern {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.pad(&self.text)
     }

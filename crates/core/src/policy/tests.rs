@@ -1,13 +1,21 @@
 //! Policies, and what they let in.
 
+mod terms;
+
 use super::*;
+use crate::fault::Code;
 use crate::lock::{LockedPackage, LockedWheel};
-use crate::request::{Origin, ResolveOptions};
+use crate::request::Origin;
 use crate::target::tests::target;
 use crate::wheel::WheelFilename;
 
 fn policy(text: &str) -> Policy {
     Policy::parse(text).expect(text)
+}
+
+/// When the policies of the tests are checked.
+fn now() -> Timestamp {
+    "2026-01-31T00:00:00Z".parse().expect("a time")
 }
 
 /// A lock of `name version` words and who needs whom, from PyPI.
@@ -85,7 +93,7 @@ fn packages_are_let_in_by_name_and_version() {
         ("my-core", "3.0", false),
         ("requests", "2.0", false),
     ] {
-        let checked = policy.check_lock(&lock(&[(name, version, &[])]));
+        let checked = policy.check_lock(&lock(&[(name, version, &[])]), now());
         assert_eq!(checked.is_ok(), expected, "{name} {version}: {checked:?}");
     }
 }
@@ -93,10 +101,18 @@ fn packages_are_let_in_by_name_and_version() {
 #[test]
 fn an_empty_policy_lets_all_in_and_an_empty_list_nothing() {
     let any = lock(&[("requests", "2.0", &[])]);
-    assert_eq!(policy("").check_lock(&any), Ok(()));
-    assert_eq!(policy("[packages]\n").check_lock(&any), Ok(()));
-    assert!(policy("[packages]\nallow = []\n").check_lock(&any).is_err());
-    assert!(policy("[indexes]\nallow = []\n").check_lock(&any).is_err());
+    assert_eq!(policy("").check_lock(&any, now()), Ok(()));
+    assert_eq!(policy("[packages]\n").check_lock(&any, now()), Ok(()));
+    assert!(
+        policy("[packages]\nallow = []\n")
+            .check_lock(&any, now())
+            .is_err()
+    );
+    assert!(
+        policy("[indexes]\nallow = []\n")
+            .check_lock(&any, now())
+            .is_err()
+    );
 }
 
 #[test]
@@ -108,7 +124,7 @@ fn a_refusal_names_package_version_rule_and_who_asked() {
         ("leftpad", "1.1", &["zope-event"]),
         ("zope-event", "5.0", &["leftpad"]),
     ]);
-    let fault = policy.check_lock(&lock).expect_err("denied");
+    let fault = policy.check_lock(&lock, now()).expect_err("denied");
     assert_eq!(fault.code, Code::POLICY_DENIED);
     assert_eq!(fault.message, "the policy does not let `leftpad 1.1` in");
     assert_eq!(
@@ -182,7 +198,7 @@ fn files_come_from_where_allowed_indexes_have_them() {
             index.clone_into(&mut package.index);
             url.clone_into(&mut package.wheel.url);
         }
-        policy.check_lock(&lock).is_ok()
+        policy.check_lock(&lock, now()).is_ok()
     };
     let pypi = "https://pypi.org/simple";
     for (index, url, expected) in [
@@ -245,6 +261,24 @@ fn what_is_wrong_is_named_with_its_line() {
         ("[indexes]\nallow = ['https://a:b@h/x']\n", 2, "credentials"),
         ("[indexes]\nfiles = ['https://h/x']\n", 2, "no `allow`"),
         ("[packages\n", 1, "line 1"),
+        ("[packages]\nminimum-age = 'soon'\n", 2, "no time to wait"),
+        ("[packages]\nexempt = ['a']\n", 2, "no `minimum-age`"),
+        (
+            "[packages]\nminimum-age = '1d'\nexempt = ['a>1']\n",
+            3,
+            "a name alone",
+        ),
+        ("[sdists]\nallow = 'yes'\n", 2, ""),
+        ("[sdists]\n\nallow = ['a', '-']\n", 3, "no rule"),
+        ("[limits]\nwheel = '200'\n", 2, "no size"),
+        ("[limits]\npackages = -1\n", 2, ""),
+        ("[licences]\nallow = ['MIT OR X11']\n", 2, "each on its own"),
+        ("[licences]\ndeny = ['BSD License']\n", 2, "no licence"),
+        ("[licences]\nunknown = 'maybe'\n", 2, "`unknown` is"),
+        ("[vulnerabilities]\ndeny = 'bad'\n", 2, "`deny` is"),
+        ("[vulnerabilities]\n", 1, "deny"),
+        ("[indexes.of]\n'a>1' = 'https://h/x'\n", 2, "a name alone"),
+        ("[indexes.of]\na = 'h'\n", 2, "no address"),
     ] {
         let fault = Policy::parse(text).expect_err(text);
         assert_eq!(fault.code, Code::CONFIG_INVALID, "{text}");

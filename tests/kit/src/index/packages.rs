@@ -37,6 +37,8 @@ pub struct IndexFile {
     pub upload_time: Option<String>,
     /// The `.metadata` file (PEP 658, PEP 714).
     pub metadata: MetadataFile,
+    /// The provenance object (PEP 740), which is announced and served.
+    pub provenance: Option<String>,
 }
 
 /// How a `.metadata` file is announced and served.
@@ -83,6 +85,7 @@ impl From<Wheel> for IndexFile {
             yanked: None,
             upload_time: Some(UPLOAD_TIME.to_owned()),
             metadata: MetadataFile::Announced(wheel.metadata),
+            provenance: None,
         }
     }
 }
@@ -120,6 +123,7 @@ impl IndexFile {
             yanked: None,
             upload_time: Some(UPLOAD_TIME.to_owned()),
             metadata: MetadataFile::Absent,
+            provenance: None,
         }
     }
 
@@ -169,6 +173,13 @@ impl IndexFile {
     #[must_use]
     pub fn wrong_hash(mut self, digest: Sha256) -> Self {
         self.sha256 = digest;
+        self
+    }
+
+    /// Gives the file a provenance object (PEP 740).
+    #[must_use]
+    pub fn provenance(mut self, json: impl Into<String>) -> Self {
+        self.provenance = Some(json.into());
         self
     }
 

@@ -64,6 +64,10 @@ fn file_json(file: &IndexFile) -> Value {
         Announced::Digest(digest) => json!({ "sha256": digest }),
     };
     entry.insert("core-metadata".into(), metadata);
+    if file.provenance.is_some() {
+        let url = file_url(&file.filename) + ".provenance";
+        entry.insert("provenance".into(), json!(url));
+    }
     Value::Object(entry)
 }
 

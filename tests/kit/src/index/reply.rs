@@ -195,6 +195,17 @@ fn file(packages: &Packages, name: &str, ask: &Ask) -> Content {
     if let Some(file) = packages.file(name) {
         return content("application/octet-stream", file.bytes.clone(), year, ask);
     }
+    let published = name
+        .strip_suffix(".provenance")
+        .and_then(|name| packages.file(name));
+    if let Some(json) = published.and_then(|file| file.provenance.clone()) {
+        return content(
+            "application/vnd.pypi.integrity.v1+json",
+            json.into(),
+            year,
+            ask,
+        );
+    }
     let described = name
         .strip_suffix(".metadata")
         .and_then(|name| packages.file(name));
