@@ -8,6 +8,7 @@ use std::sync::Arc;
 
 use futures::stream::{self, StreamExt as _, TryStreamExt as _};
 use jiff::Timestamp;
+use pyrun_core::protocol::Freshness;
 use pyrun_core::{
     About, BundleRecord, Code, Event, Events, Fault, Lock, LockedPackage, PackageName, Policy,
     Request, policy,
@@ -59,6 +60,30 @@ impl Held {
             events(Event::Warning { message });
         }
         policy::into_result(&policy.refusals_of_vulnerabilities(&found.vulnerabilities))
+    }
+
+    /// How fresh a lock must be: a remembered one may be older than the policy, and what that does
+    /// not let in is resolved anew.
+    pub async fn fresh_enough(
+        &self,
+        freshness: Freshness,
+        known: Option<&Lock>,
+        events: Events<'_>,
+    ) -> Result<Freshness, Fault> {
+        let Some(lock) = known.filter(|_| freshness != Freshness::Upgrade) else {
+            return Ok(freshness);
+        };
+        match self.admit(lock, events).await {
+            Ok(()) => Ok(freshness),
+            Err(fault) if freshness == Freshness::Locked => Err(fault.hint(
+                "these versions were locked before; without `--locked` they are resolved anew",
+            )),
+            Err(fault) => {
+                let message = format!("the remembered lock is made anew: {}", fault.message);
+                events(Event::Warning { message });
+                Ok(Freshness::Upgrade)
+            }
+        }
     }
 
     /// Whether wheels may become a bundle that say these things of themselves.

@@ -134,16 +134,32 @@ impl Builder {
     ) -> Result<Locked, Fault> {
         self.held.admit_request(request)?;
         let hash = request.hash();
+        if self.held.is_advice && freshness != Freshness::Locked {
+            // Nothing is remembered of what would be.
+            let lock = self.resolve(request, events).await?;
+            let remembered = false;
+            return Ok(Locked { lock, remembered });
+        }
         let known = self.remembered(&hash, events).await?;
-        let locked = match (freshness, known) {
-            (Freshness::Remembered | Freshness::Locked, Some(lock)) => Locked {
+        match (
+            self.held
+                .fresh_enough(freshness, known.as_ref(), events)
+                .await?,
+            known,
+        ) {
+            (Freshness::Remembered | Freshness::Locked, Some(lock)) => Ok(Locked {
                 lock,
                 remembered: true,
-            },
-            (Freshness::Locked, None) => return Err(never_locked()),
+            }),
+            (Freshness::Locked, None) => Err(never_locked()),
             (Freshness::Remembered, None) => {
                 let lock = self.resolve(request, events).await?;
-                self.remember_first(&hash, lock).await?
+                let locked = self.remember_first(&hash, lock).await?;
+                if locked.remembered {
+                    // Another's, who may be held to another policy.
+                    self.held.admit(&locked.lock, events).await?;
+                }
+                Ok(locked)
             }
             (Freshness::Upgrade, old) => {
                 let lock = self.resolve(request, events).await?;
@@ -153,20 +169,12 @@ impl Builder {
                         .put(&catalog::lock(&hash), lock.to_toml().into())
                         .await?;
                 }
-                Locked {
+                Ok(Locked {
                     lock,
                     remembered: false,
-                }
+                })
             }
-        };
-        if locked.remembered {
-            // It may be older than the policy.
-            let admitted = self.held.admit(&locked.lock, events).await;
-            admitted.map_err(|fault| {
-                fault.hint("these versions were remembered: `--upgrade` resolves anew")
-            })?;
         }
-        Ok(locked)
     }
 
     async fn resolve(&self, request: &Request, events: Events<'_>) -> Result<Lock, Fault> {

@@ -30,12 +30,11 @@ fn sample() -> Graph {
 /// Rows as lines, without sizes.
 fn drawn(graph: &Graph, shape: &Shape) -> Vec<String> {
     let rows = rows(graph, shape).into_iter().map(|row| {
-        let again = if row.again { " (*)" } else { "" };
-        let text = format!(
-            "{}{} {} {}{again}",
-            row.lines, row.name, row.version, row.note
-        );
-        text.trim_end().to_owned()
+        let again = if row.again { "(*)" } else { "" };
+        let package = format!("{}{} {}", row.lines, row.name, row.version);
+        let parts = [package.as_str(), &row.note, again];
+        let parts: Vec<&str> = parts.into_iter().filter(|part| !part.is_empty()).collect();
+        parts.join(" ")
     });
     rows.collect()
 }

@@ -45,7 +45,7 @@ fn a_policy_holds_on_this_machine_too() {
     let (status, said) = world.fails(&["run", "--policy", "strict.toml", "script.py"]);
     assert_eq!(status, 3);
     assert!(
-        said.contains("policy.denied") && said.contains("`words 1.0`"),
+        said.contains("policy.denied") && said.contains("`words 2.0`"),
         "{said}"
     );
     let (status, said) = world.fails(&["lock", "--policy", "strict.toml", "words"]);

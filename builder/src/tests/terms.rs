@@ -93,13 +93,44 @@ async fn young_releases_are_passed_over_and_not_refused() {
     let exempt = format!("{YOUNG}exempt = ['s*']\n");
     let locked = scene.lock(&exempt, "six>1").await.expect("a lock");
     assert_eq!(locked.lock.packages.len(), 1);
-    let fault = scene.lock(YOUNG, "six>1").await.expect_err("remembered");
+}
+
+#[tokio::test]
+async fn a_remembered_lock_that_is_not_let_in_any_more_is_made_anew() {
+    let now = now();
+    let scene = Scene::of_times(&[("1.0", Some(OLD)), ("2.0", Some(&now))]);
+    let free = scene.free_lock("six").await;
+    let version = |lock: &Lock| {
+        let packages = lock.packages.values();
+        packages
+            .map(|one| one.version.to_string())
+            .collect::<Vec<_>>()
+    };
+    assert_eq!(version(&free), ["2.0"]);
+    let builder = scene.builder(YOUNG);
+    let request = scene.request("six");
+    let fault = builder.lock(&request, Freshness::Locked, &|_| {}).await;
+    let fault = fault.expect_err("it is too young");
     assert_eq!(fault.code, Code::POLICY_DENIED);
     let hints = &fault.hints;
     assert!(
-        hints.iter().any(|hint| hint.contains("--upgrade")),
+        hints.iter().any(|hint| hint.contains("--locked")),
         "{fault:?}"
     );
+
+    let advice = scene.builder(YOUNG).with_advice();
+    let guided = advice.lock(&request, Freshness::Remembered, &|_| {}).await;
+    assert_eq!(version(&guided.expect("a lock").lock), ["1.0"]);
+    assert_eq!(
+        version(&scene.free_lock("six").await),
+        ["2.0"],
+        "nothing is remembered of advice"
+    );
+
+    let anew = scene.lock(YOUNG, "six").await.expect("a lock");
+    assert_eq!(version(&anew.lock), ["1.0"]);
+    assert!(!anew.remembered);
+    assert!(scene.lock(YOUNG, "six").await.expect("a lock").remembered);
 }
 
 #[tokio::test]
