@@ -94,13 +94,24 @@ fn lock(bytes: &[u8]) {
     }
 }
 
+/// What a policy is held against.
+const LOCK: &str = r#"
+lock-version = "1.0"
+created-by = "pyrun"
+[[packages]]
+name = "six"
+version = "1.0"
+wheels = [{ name = "six-1.0-py3-none-any.whl", url = "https://h/six-1.0-py3-none-any.whl", hashes = { sha256 = "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855" } }]
+[tool.pyrun]
+target = { python = "3.12.1", arch = "x86_64", os = { name = "glibc", major = 2, minor = 36 } }
+"#;
+
 fn policy(bytes: &[u8]) {
     let text = String::from_utf8_lossy(bytes);
     if let Ok(policy) = Policy::parse(&text) {
-        let lock = "lock-version = \"1.0\"\ncreated-by = \"x\"\n";
-        if let Ok(lock) = Lock::from_toml(lock, None) {
-            let _ = policy.check_lock(&lock, jiff::Timestamp::UNIX_EPOCH);
-        }
+        let lock = Lock::from_toml(LOCK, None).expect("it says what it is for");
+        let _ = policy.check_lock(&lock, jiff::Timestamp::UNIX_EPOCH);
+        let _ = policy.words();
     }
 }
 
