@@ -111,7 +111,10 @@ fn names(text: &str) -> Vec<(usize, &str)> {
         let extras = inside.split(']').next().unwrap_or_default();
         for extra in extras.split(',') {
             let blank = extra.len() - extra.trim_start().len();
-            names.push((at + blank, extra.trim()));
+            // The parser looks at a name before it sees that more stands behind it.
+            let name = extra.trim_start();
+            let end = name.find(|each| !is_part(each)).unwrap_or(name.len());
+            names.push((at + blank, &name[..end]));
             at += extra.len() + 1;
         }
     }
@@ -130,6 +133,7 @@ mod tests {
             ("a.; os_name == 'x'", 0, 2),
             ("a [b, c-]", 6, 2),
             ("a[b_,c]==1", 2, 2),
+            ("a[b,c- d", 4, 2),
             ("a @ file:///${HOME}", 12, 2),
             ("a; os_name == 'éé' or'é'", 14, 2),
             ("", 0, 1),
