@@ -129,7 +129,9 @@ impl Fields {
             // An extra that no requirement can name does no harm.
             self.provides_extra.extend(value.parse::<ExtraName>().ok());
         } else if is("Name") && self.name.is_none() {
-            self.name = Some(value.parse().map_err(|_| wrong())?);
+            // The parser takes no letters for a name as well.
+            let name = value.parse().ok().filter(|_| !value.is_empty());
+            self.name = Some(name.ok_or_else(wrong)?);
         } else if is("Version") && self.version.is_none() {
             self.version = Some(value.parse().map_err(|_| wrong())?);
         } else if is("Requires-Python") && self.requires_python.is_none() {
@@ -188,6 +190,7 @@ mod tests {
             ),
             ("Name: a\nVersion: one\n", "`Version: one`"),
             ("Name: a b\nVersion: 1\n", "`Name: a b`"),
+            ("Name:\nVersion: 1\n", "`Name: `"),
             ("Name: a\n", "`Version`"),
             ("Version: 1\n", "`Name`"),
             ("Metadata-Version: 3.0\nName: a\nVersion: 1\n", "3.0"),

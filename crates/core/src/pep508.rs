@@ -45,7 +45,8 @@ pub fn parse_requirement(text: &str) -> Result<Requirement, RequirementError> {
 /// Parses a marker (PEP 508); `None` when it is none.
 pub fn parse_marker(text: &str) -> Option<MarkerTree> {
     refuse_what_breaks(text).ok()?;
-    (weight::of_marker(text) <= HEAVIEST).then(|| text.parse().ok())?
+    let is_bearable = text.is_ascii() && weight::of_marker(text) <= HEAVIEST;
+    is_bearable.then(|| text.parse().ok())?
 }
 
 /// About how much work the marker of a requirement makes, told from its text: whoever parses many
@@ -73,8 +74,17 @@ fn refuse_what_breaks(text: &str) -> Result<(), RequirementError> {
     if let Some(at) = text.find("${") {
         return refuse("variables can't be used", at, 2);
     }
+    // PEP 508 has markers of ASCII alone, and the parser takes the length of others for another.
+    let marker = text.find(';').map_or(text.len(), |at| at + 1);
+    if let Some((at, other)) = text[marker..].char_indices().find(|(_, c)| !c.is_ascii()) {
+        return refuse(
+            "its marker holds a character that none has",
+            marker + at,
+            other.len_utf8(),
+        );
+    }
     if marker_weight(text) > HEAVIEST {
-        let start = text.find(';').map_or(0, |at| at + 1);
+        let start = marker;
         return refuse("its marker is too tangled", start, text.len() - start);
     }
     if let Some((start, name)) = names(text)
@@ -101,7 +111,10 @@ fn names(text: &str) -> Vec<(usize, &str)> {
         let extras = inside.split(']').next().unwrap_or_default();
         for extra in extras.split(',') {
             let blank = extra.len() - extra.trim_start().len();
-            names.push((at + blank, extra.trim()));
+            // The parser looks at a name before it sees that more stands behind it.
+            let name = extra.trim_start();
+            let end = name.find(|each| !is_part(each)).unwrap_or(name.len());
+            names.push((at + blank, &name[..end]));
             at += extra.len() + 1;
         }
     }
@@ -120,7 +133,9 @@ mod tests {
             ("a.; os_name == 'x'", 0, 2),
             ("a [b, c-]", 6, 2),
             ("a[b_,c]==1", 2, 2),
+            ("a[b,c- d", 4, 2),
             ("a @ file:///${HOME}", 12, 2),
+            ("a; os_name == 'éé' or'é'", 15, 2),
             ("", 0, 1),
             ("a b", 2, 1),
         ] {
@@ -138,6 +153,7 @@ mod tests {
         let error = parse_requirement(&format!("a; {pairs}")).expect_err("it would not end");
         assert_eq!((error.start, error.reason.contains("tangled")), (2, true));
         assert_eq!(parse_marker(&pairs), None);
+        assert_eq!(parse_marker("os_name == 'x' 'éé'"), None);
         assert!(parse_requirement(&"a".repeat(LONGEST + 1)).is_err());
     }
 

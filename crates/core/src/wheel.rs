@@ -95,6 +95,9 @@ impl FromStr for WheelFilename {
             }
             _ => return Err(wrong("five or six parts between dashes are expected")),
         };
+        if parts[0].is_empty() {
+            return Err(wrong("its package name is not valid"));
+        }
         if tags.iter().any(|tag| tag.is_empty()) {
             return Err(wrong("a tag is empty"));
         }
@@ -193,6 +196,7 @@ mod tests {
             "",
             ".whl",
             "a-1-1-2-py3-none-any.whl",
+            "-1-py3-none-any.whl",
         ] {
             assert!(name.parse::<WheelFilename>().is_err(), "{name}");
         }
