@@ -7,6 +7,7 @@
 
 mod draft;
 mod emit;
+mod filename;
 mod groups;
 mod kept;
 mod read;

@@ -9,7 +9,8 @@ use std::collections::BTreeMap;
 use pep508_rs::PackageName;
 
 use super::Lock;
-use super::read::{LockError, filename_in};
+use super::filename::filename_in;
+use super::read::LockError;
 
 /// Fields by their names.
 pub type Fields = BTreeMap<String, toml::Value>;
