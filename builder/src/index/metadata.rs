@@ -32,8 +32,8 @@ pub enum MetadataError {
 }
 
 const MAX_REQUIREMENTS: usize = 10_000;
-/// The sum of all markers' weights: half a second of work.
-const MAX_WEIGHT: u64 = 4 << 20;
+/// The sum of all markers' weights: some 60 MB.
+const MAX_WEIGHT: u64 = 1 << 19;
 
 /// Reads the headers of a METADATA file.
 pub fn parse_metadata(bytes: &[u8]) -> Result<Metadata, MetadataError> {
