@@ -57,7 +57,7 @@ fn a_conflict_says_which_requirement_brought_which() {
 #[test]
 fn a_package_without_a_wheel_is_named() {
     let world = World::with(Packages::new().with(IndexFile::sdist("old", "1.0", "x")));
-    world.context.write("script.py", &with("{'old': ''}"));
+    world.context.write("script.py", with("{'old': ''}"));
     let outcome = world.fails(&["run", "--no-build", "script.py"]);
     assert_said(&outcome, 3, &["package.no-wheel", "old"]);
 }
