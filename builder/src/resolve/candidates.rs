@@ -5,22 +5,23 @@
 //! between versions.
 
 use std::cmp::Reverse;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use jiff::Timestamp;
 use pep440_rs::Version;
+use pep508_rs::{PackageName, VersionOrUrl};
 use pyrun_core::request::Prerelease;
 use pyrun_core::tags::Tags;
 use pyrun_core::wheel::BuildTag;
-use pyrun_core::{Request, ResolveOptions, WheelFilename};
+use pyrun_core::{Request, Requirement, ResolveOptions, WheelFilename};
 
 use super::amendments::Amendments;
-use super::specifiers::python_fits;
+use super::specifiers::{names_prerelease, python_fits};
 use crate::index::{File, FileKind, Project, Standing};
 
 /// What of a request decides which files can be used.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub(super) struct Rules {
     tags: Tags,
     python: Version,
@@ -28,6 +29,10 @@ pub(super) struct Rules {
     options: ResolveOptions,
     builds: bool,
     amendments: Arc<Amendments>,
+    /// Names of which a requirement of the user's asks for a pre-release.
+    asked: BTreeSet<PackageName>,
+    /// Whether pre-releases that nobody asks for are out where there is a release.
+    withholds: bool,
 }
 
 /// The versions of a package that can be used, and those that can't.
@@ -37,6 +42,8 @@ pub(super) struct Candidates {
     pub(super) project: Option<Arc<Project>>,
     /// Whether the page is the one file of an address.
     pub(super) by_address: bool,
+    /// Whether pre-releases are out that could be used if nothing else fits.
+    pub(super) withheld: bool,
     /// Ascending.
     pub(super) versions: Vec<Candidate>,
     /// Ascending.
@@ -118,6 +125,7 @@ impl Rules {
             Some(text) => Some(text.parse().map_err(|_| BadTime(text.clone()))?),
             None => None,
         };
+        let markers = request.target.markers();
         Ok(Self {
             tags: Tags::of(&request.target),
             python: request.target.python.full().clone(),
@@ -125,7 +133,27 @@ impl Rules {
             options: request.options.clone(),
             builds,
             amendments,
+            asked: request
+                .requirements
+                .iter()
+                .chain(&request.options.overrides)
+                .filter(|one| one.spec.evaluate_markers(&markers, &[]))
+                .filter(|one| asks_for_prerelease(one))
+                .map(|one| one.spec.name.clone())
+                .collect(),
+            withholds: request.options.prerelease == Prerelease::IfNecessaryOrExplicit,
         })
+    }
+
+    /// The same, with every pre-release let in: for when nothing else fits.
+    #[must_use]
+    pub(super) fn with_prereleases(self) -> Self {
+        let withholds = false;
+        Self { withholds, ..self }
+    }
+
+    fn withholds(&self, name: &PackageName) -> bool {
+        self.withholds && !self.asked.contains(name) && !self.amendments.names_prerelease(name)
     }
 
     /// The candidates of a page.
@@ -149,6 +177,9 @@ impl Rules {
                     reason,
                 }),
             }
+        }
+        if !found.by_address && self.withholds(&project.name) {
+            found.withhold_prereleases();
         }
         found.project = Some(project);
         found
@@ -255,7 +286,32 @@ impl Rules {
     }
 }
 
+/// Whether a requirement names a pre-release as something that it would take.
+fn asks_for_prerelease(requirement: &Requirement) -> bool {
+    match &requirement.spec.version_or_url {
+        Some(VersionOrUrl::VersionSpecifier(specifiers)) => names_prerelease(specifiers),
+        _ => false,
+    }
+}
+
 impl Candidates {
+    /// Puts pre-releases out, as long as there is a release.
+    fn withhold_prereleases(&mut self) {
+        if self.versions.iter().all(|one| one.version.any_prerelease()) {
+            return;
+        }
+        let all = std::mem::take(&mut self.versions).into_iter();
+        let (out, kept): (Vec<_>, Vec<_>) = all.partition(|one| one.version.any_prerelease());
+        self.withheld = !out.is_empty();
+        self.versions = kept;
+        self.rejected.extend(out.into_iter().map(|one| Rejected {
+            version: one.version,
+            reason: Reason::Prerelease,
+        }));
+        self.rejected
+            .sort_by(|one, two| one.version.cmp(&two.version));
+    }
+
     /// The page, which every candidate has come from.
     pub(super) fn project(&self) -> &Arc<Project> {
         self.project.as_ref().expect("only a page has candidates")

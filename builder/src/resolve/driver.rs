@@ -38,13 +38,28 @@ pub async fn resolve(
 ) -> Result<Lock, ResolveError> {
     check(request)?;
     let amendments = Arc::new(Amendments::of(request)?);
-    let rules = Rules::of(request, Arc::clone(&amendments), source.builds())
+    let mut rules = Rules::of(request, Arc::clone(&amendments), source.builds())
         .map_err(|BadTime(text)| ResolveError::ExcludeNewer(text))?;
-    let known = preferred(preferences);
-    let mut solver = Solver::new(request, Arc::clone(&amendments), known);
-    let mut prefetch = Prefetch::new(request, rules, Arc::clone(&amendments), source, preferences);
-    prefetch.begin(solver.asked.iter().map(|(_, need)| need.clone()));
-    let chosen = match search(&mut solver, &mut prefetch, events).await {
+    let (solver, mut prefetch, found) = loop {
+        let known = preferred(preferences);
+        let mut solver = Solver::new(request, Arc::clone(&amendments), known);
+        let mut prefetch = Prefetch::new(
+            request,
+            rules.clone(),
+            Arc::clone(&amendments),
+            source,
+            preferences,
+        );
+        prefetch.begin(solver.asked.iter().map(|(_, need)| need.clone()));
+        let found = search(&mut solver, &mut prefetch, events).await;
+        let is_final = matches!(found, Ok(Found::Solved(_)) | Err(Halt::Index(..)));
+        if is_final || !prefetch.withheld() {
+            break (solver, prefetch, found);
+        }
+        // Nothing fits but what nobody asked for.
+        rules = rules.with_prereleases();
+    };
+    let chosen = match found {
         Ok(Found::Solved(chosen)) => chosen,
         Ok(Found::Failed(failure)) => {
             let explanation = explain(&solver, failure, request);

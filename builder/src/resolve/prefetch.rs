@@ -118,6 +118,11 @@ impl<'a> Prefetch<'a> {
         }
     }
 
+    /// Whether a page has had pre-releases that were put out though they can be used.
+    pub(super) fn withheld(&self) -> bool {
+        self.pages.values().any(|page| page.withheld)
+    }
+
     /// Begins with what the user asks for.
     pub(super) fn begin(&mut self, needs: impl IntoIterator<Item = Dependency>) {
         self.expect(needs);
