@@ -20,6 +20,7 @@ from pathlib import Path
 
 HERE = Path(__file__).resolve().parent
 SCIENCE = ['numpy', 'pandas', 'scipy', 'scikit-learn']
+SETS = {'small': ['requests', 'rich'], 'science': SCIENCE, 'tensorflow': ['tensorflow-cpu']}
 
 
 def environment(**more):
@@ -86,20 +87,36 @@ class Bench:
     def cold(self):
         """Nothing cached anywhere, until the bundle is published; then with its bytecode."""
         uv = peer('uv')
-        install = [uv, 'pip', 'install', '--quiet', '--python', sys.executable, '--target', self.target, *SCIENCE]
         caches = {'PYRUN_CACHE_DIR': str(self.cache), 'UV_CACHE_DIR': str(self.uv_cache)}
+        for name, packages in SETS.items():
+            install = [uv, 'pip', 'install', '--quiet', '--python', sys.executable, '--target', self.target, *packages]
+            build = self.prewarm(packages)
+            for title, ours, theirs in (
+                (f'cold lock + bundle, {name} : uv pip install --target', [*build, '--no-bytecode'], install),
+                (f'with bytecode, {name} : --compile-bytecode', build, [*install, '--compile-bytecode']),
+            ):
+                pairs(
+                    title,
+                    lambda ours=ours: timed(ours, self.forget, **caches),
+                    lambda theirs=theirs: timed(theirs, self.forget, **caches),
+                    self.runs,
+                )
+
+    def rebuild(self):
+        """A bundle that went away while its wheels are in the store, against `cp` of the wheels."""
+        caches = {'PYRUN_CACHE_DIR': str(self.cache)}
+        build = [*self.prewarm(SCIENCE), '--no-bytecode']
+        timed(build, self.forget, **caches)
+        store = self.cache / 'store/v1'
+        wheels, copies = store / 'wheels', self.cache / 'copies'
+        ours = lambda: timed(build, lambda: shutil.rmtree(store / 'bundles'), **caches)
+        theirs = lambda: timed(['cp', '-r', wheels, copies], lambda: shutil.rmtree(copies, ignore_errors=True))
+        pairs('rebuild of science from wheels in the store : cp of them', ours, theirs, self.runs)
+
+    def prewarm(self, packages):
+        """Builds into the store, and does not unpack."""
         python = f'{sys.version_info.major}.{sys.version_info.minor}'
-        build = self.run_pyrun('prewarm', '--quiet', '--python-version', python, '--build-only', *SCIENCE)
-        for name, ours, theirs in (
-            ('cold lock + bundle : uv pip install --target', [*build, '--no-bytecode'], install),
-            ('the same with bytecode : --compile-bytecode', build, [*install, '--compile-bytecode']),
-        ):
-            pairs(
-                name,
-                lambda ours=ours: timed(ours, self.forget, **caches),
-                lambda theirs=theirs: timed(theirs, self.forget, **caches),
-                self.runs,
-            )
+        return self.run_pyrun('prewarm', '--quiet', '--python-version', python, '--build-only', *packages)
 
     def unpack(self):
         """Unpacking a data-science bundle, against `unzip -q`, both in memory if the machine has a place there."""
@@ -117,11 +134,11 @@ def main():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument('pyrun', type=Path, help='a release build of pyrun')
     parser.add_argument('--runs', type=int, default=5)
-    parser.add_argument('--only', choices=['warm', 'cold', 'unpack'])
+    parser.add_argument('--only', choices=['warm', 'cold', 'rebuild', 'unpack'])
     options = parser.parse_args()
     print(f'{"ours : theirs":<58} {"ours":>12} {"theirs":>12} {"ratio":>7}')
     memory = '/dev/shm' if os.access('/dev/shm', os.W_OK) else None
-    for part, place in (('warm', None), ('cold', None), ('unpack', memory)):
+    for part, place in (('warm', None), ('cold', None), ('rebuild', None), ('unpack', memory)):
         if options.only in (None, part):
             with tempfile.TemporaryDirectory(prefix='pyrun-compare-', dir=place) as scratch:
                 getattr(Bench(options.pyrun.resolve(), options.runs, Path(scratch)), part)()
