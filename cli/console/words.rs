@@ -134,7 +134,7 @@ pub fn finished(phase: Phase, micros: u64, size: u64, items: u64) -> Option<Stri
         )),
         Phase::Compile if items > 0 => Some(format!(
             "Compiled bytecode of {} in {time}",
-            count(items, "package")
+            count(items, "file")
         )),
         Phase::Fetch if amount > 0 => Some(format!("Fetched {size} in {time}")),
         Phase::Extract if items > 0 => Some(format!(
@@ -155,6 +155,15 @@ mod tests {
             .map(duration)
             .into();
         assert_eq!(shown, ["0µs", "999µs", "12ms", "1.2s", "2m 05s"]);
+    }
+
+    #[test]
+    fn bytecode_is_counted_in_files() {
+        let said = finished(Phase::Compile, 1_250_000, 0, 2);
+        assert_eq!(
+            said.as_deref(),
+            Some("Compiled bytecode of 2 files in 1.2s")
+        );
     }
 
     #[test]
