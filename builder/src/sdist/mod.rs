@@ -147,11 +147,11 @@ impl<'a> Sdists<'a> {
         }
     }
 
-    /// For whom it is built, for the end of a sentence.
+    /// For whom it is built, or how not to, for the end of a sentence.
     fn reason(&self) -> String {
         match self.chain.last() {
             Some((name, version)) => format!(": the build of `{name}` {version} needs it"),
-            None => String::new(),
+            None => " and may take long; `--no-build` keeps to wheels".to_owned(),
         }
     }
 

@@ -25,7 +25,7 @@ async fn a_source_distribution_becomes_a_wheel_once() {
     let said = scene.said();
     assert_eq!(
         said[0],
-        "`app` 1.0 is built from source, which runs its code"
+        "`app` 1.0 is built from source, which runs its code and may take long; `--no-build` keeps to wheels"
     );
     let built = scene.build("app").await.expect("a wheel");
     assert_eq!(built.filename.as_str(), "app-1.0-py3-none-any.whl");
