@@ -75,9 +75,6 @@ impl Builder {
         if request.doubt {
             self.check(&locked.lock.hash(), events).await?;
         }
-        if let (Some(room), Goal::Bundle | Goal::Bytecode) = (&request.room, request.goal) {
-            self.check_room(&locked.lock, room, events).await?;
-        }
         let record = match request.goal {
             Goal::Lock => {
                 if request.pylock.is_some() {
@@ -86,7 +83,10 @@ impl Builder {
                 }
                 None
             }
-            Goal::Bundle | Goal::Bytecode => Some(self.bundle(&locked.lock, events).await?),
+            Goal::Bundle | Goal::Bytecode => {
+                let room = request.room.as_ref();
+                Some(self.bundle_for(&locked.lock, room, events).await?)
+            }
         };
         if let (Goal::Bytecode, Some(record)) = (request.goal, &record) {
             self.bytecode(&locked.lock, record, compiler, events)

@@ -210,6 +210,17 @@ impl Builder {
     /// The bundle of a lock: published already, or fetched, spliced and published. Of several
     /// builders of one lock, one builds and the others wait for it.
     pub async fn bundle(&self, lock: &Lock, events: Events<'_>) -> Result<BundleRecord, Fault> {
+        self.bundle_for(lock, None, events).await
+    }
+
+    /// The same; what is not built yet is refused where it doesn't fit into the room that there is
+    /// for it.
+    async fn bundle_for(
+        &self,
+        lock: &Lock,
+        room: Option<&Room>,
+        events: Events<'_>,
+    ) -> Result<BundleRecord, Fault> {
         self.held.admit(lock, events).await?;
         let hash = lock.hash();
         let mut waited = None;
@@ -219,7 +230,7 @@ impl Builder {
                 Instant::now()
             });
         };
-        let record = self.bundle_in_turn(lock, hash, waiting, events).await;
+        let record = self.bundle_in_turn(lock, hash, room, waiting, events).await;
         if let Some(began) = waited {
             events(finished(Phase::Wait, began, 0, 0));
         }
@@ -230,12 +241,16 @@ impl Builder {
         &self,
         lock: &Lock,
         hash: LockHash,
+        room: Option<&Room>,
         mut waiting: impl FnMut(&lease::Holder) + Send,
         events: Events<'_>,
     ) -> Result<BundleRecord, Fault> {
         loop {
             if let Some(record) = self.published(&hash, events).await? {
                 return Ok(record);
+            }
+            if let Some(room) = room {
+                room::check(lock, &*self.store, room).await?;
             }
             match Lease::acquire(Arc::clone(&self.store), hash, &mut waiting).await? {
                 Acquired::Done => {}
@@ -291,14 +306,6 @@ impl Builder {
                 Err(SpliceError::Missing { .. }) if tries > 0 => tries -= 1,
                 published => return Ok(published?),
             }
-        }
-    }
-
-    /// Whether what is to be built fits where it is to run, unless it is built already.
-    async fn check_room(&self, lock: &Lock, room: &Room, events: Events<'_>) -> Result<(), Fault> {
-        match self.published(&lock.hash(), events).await? {
-            Some(_) => Ok(()),
-            None => room::check(lock, &*self.store, room).await,
         }
     }
 
