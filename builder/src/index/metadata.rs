@@ -33,7 +33,7 @@ pub enum MetadataError {
 
 const MAX_REQUIREMENTS: usize = 10_000;
 /// The sum of all markers' weights: some 60 MB.
-const MAX_WEIGHT: u64 = 1 << 19;
+pub(crate) const MAX_WEIGHT: u64 = 1 << 19;
 
 /// Reads the headers of a METADATA file.
 pub fn parse_metadata(bytes: &[u8]) -> Result<Metadata, MetadataError> {

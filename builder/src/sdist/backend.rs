@@ -28,7 +28,7 @@ use super::project::BuildSystem;
 use crate::bytecode::compile::loader_path;
 
 /// What stands between.
-const WARDEN: &str = include_str!("warden.py");
+const WARDEN: &str = concat!(include_str!("confine.py"), "\n", include_str!("warden.py"));
 /// What runs in the backend's process before the backend does.
 const HOOK: &str = include_str!("hook.py");
 /// Bytes of a hook's answer that are read.

@@ -5,7 +5,11 @@
 
 use pep508_rs::Requirement;
 
+use pyrun_core::parse_requirement;
+use pyrun_core::pep508::marker_weight;
+
 use super::error::Problem;
+use crate::index::MAX_WEIGHT;
 
 /// A build backend, and what it needs.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -56,9 +60,6 @@ impl BuildSystem {
             .ok_or_else(|| wrong("has a `[build-system]` without `requires`"))?;
         let listed =
             strings(listed).ok_or_else(|| wrong("has `requires` that are no list of texts"))?;
-        if listed.len() > MAX_REQUIREMENTS {
-            return Err(wrong("has more build requirements than any project means"));
-        }
         let requires = requirements(&listed)?;
         let backend_path = match table.get("backend-path") {
             None => Vec::new(),
@@ -83,8 +84,13 @@ impl BuildSystem {
 
 /// Requirements as a project or its backend writes them.
 pub(super) fn requirements(listed: &[String]) -> Result<Vec<Requirement>, Problem> {
+    let weights = listed.iter().map(|text| marker_weight(text));
+    if listed.len() > MAX_REQUIREMENTS || weights.fold(0, u64::saturating_add) > MAX_WEIGHT {
+        let problem = "has more build requirements than any project means";
+        return Err(Problem::Project(problem.to_owned()));
+    }
     let read = |text: &String| {
-        text.parse().map_err(|_| {
+        parse_requirement(text).map_err(|_| {
             let text: String = text.chars().filter(|c| !c.is_control()).take(100).collect();
             Problem::Project(format!("needs `{text}`, which is no requirement (PEP 508)"))
         })
@@ -150,6 +156,14 @@ mod tests {
     }
 
     #[test]
+    fn what_is_needed_has_bounds() {
+        let many = vec!["a".to_owned(); MAX_REQUIREMENTS + 1];
+        assert!(requirements(&many).is_err());
+        let tangled = format!("a; {}", vec!["extra == 'x'"; 60].join(" or "));
+        assert!(requirements(&vec![tangled; 2000]).is_err());
+    }
+
+    #[test]
     fn what_is_wrong_is_said() {
         for (text, part) in [
             ("[", "TOML"),
@@ -158,6 +172,11 @@ mod tests {
             ("[build-system]\nrequires = 'x'", "no list"),
             ("[build-system]\nrequires = [1]", "no list"),
             ("[build-system]\nrequires = ['?']", "`?`"),
+            // The builder's own variables are no part of an address.
+            (
+                "[build-system]\nrequires = ['x @ https://h/${PATH}/x-1-py3-none-any.whl']",
+                "no requirement",
+            ),
             (
                 "[build-system]\nrequires = []\nbuild-backend = 'os;x'",
                 "names no module",

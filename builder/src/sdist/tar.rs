@@ -13,6 +13,9 @@ const BLOCK: usize = 512;
 /// A pax header or a long name may take so many bytes: names are at most some hundreds.
 const MAX_EXTENSION: u64 = 1 << 20;
 
+/// All headers but the members' own may take so many bytes together.
+const MAX_EXTENSIONS: u64 = 64 << 20;
+
 /// Writers fill an archive up to their own block, of some kilobytes.
 const MAX_PADDING: u64 = 1 << 20;
 
@@ -50,6 +53,8 @@ pub(super) struct Reader<R> {
     data: u64,
     padding: u64,
     globals: BTreeMap<String, Vec<u8>>,
+    /// Bytes of extension headers so far: they count as no member.
+    extensions: u64,
 }
 
 impl<R: Read> Reader<R> {
@@ -59,6 +64,7 @@ impl<R: Read> Reader<R> {
             data: 0,
             padding: 0,
             globals: BTreeMap::new(),
+            extensions: 0,
         }
     }
 
@@ -173,6 +179,12 @@ impl<R: Read> Reader<R> {
         if header.size > MAX_EXTENSION {
             return Err(Invalid::Tar("has a header of more than a megabyte"));
         }
+        self.extensions += BLOCK as u64 + header.size;
+        if self.extensions > MAX_EXTENSIONS {
+            return Err(Invalid::Tar(
+                "has more than 64 megabytes of extended headers",
+            ));
+        }
         self.expect(header.size);
         let mut bytes = Vec::new();
         self.data(&mut |piece| {
@@ -286,7 +298,10 @@ fn number_of(text: &[u8]) -> Option<u64> {
     std::str::from_utf8(text).ok()?.parse().ok()
 }
 
-/// The records of a pax header: `LENGTH KEY=VALUE\n`, the length counting itself.
+/// What is read of a pax header.
+const PAX_KEYS: [&str; 3] = ["path", "linkpath", "size"];
+
+/// The records of a pax header that matter here: `LENGTH KEY=VALUE\n`, the length counting itself.
 fn pax(mut bytes: &[u8]) -> Result<BTreeMap<String, Vec<u8>>, Invalid> {
     let wrong = Invalid::Tar("has a pax header that can't be understood");
     let mut fields = BTreeMap::new();
@@ -302,7 +317,9 @@ fn pax(mut bytes: &[u8]) -> Result<BTreeMap<String, Vec<u8>>, Invalid> {
         let Some((length, key, value)) = record else {
             return Err(wrong);
         };
-        fields.insert(key, value);
+        if PAX_KEYS.contains(&key.as_str()) {
+            fields.insert(key, value);
+        }
         bytes = &bytes[length..];
     }
     Ok(fields)

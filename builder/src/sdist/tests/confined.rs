@@ -137,6 +137,44 @@ async fn nothing_outside_is_written_and_no_home_is_read() {
 }
 
 #[tokio::test]
+async fn links_that_a_hook_leaves_lead_no_later_one_outside() {
+    let outside = tempfile::tempdir().expect("a folder");
+    let kept = outside.path().join("kept");
+    fs_err::write(&kept, "as it was").expect("written");
+    let backend = |link: &str| {
+        format!(
+            "{}\ndef get_requires_for_build_wheel(settings=None):\n    import shutil, sys\n    \
+             env = os.path.dirname(os.path.dirname(sys.executable))\n    {link}\n    return []\n",
+            pyrun_kit::sdist::BACKEND
+        )
+    };
+    let to_file =
+        format!("os.remove(env + '/pyvenv.cfg'); os.symlink({kept:?}, env + '/pyvenv.cfg')");
+    let to_folder = format!(
+        "shutil.rmtree(env + '/bin'); os.symlink({:?}, env + '/bin')",
+        outside.path()
+    );
+    for (link, without) in [
+        (&to_file, vec![]),
+        (&to_file, vec!["namespaces"]),
+        (&to_folder, vec![]),
+        (&to_folder, vec!["namespaces"]),
+    ] {
+        let sdist = SdistBuilder::new("app", "1.0").file("backend.py", backend(link));
+        let mut scene = Scene::of(&sdist);
+        scene.bench.bounds.without.clone_from(&without);
+        let fault = scene
+            .build("app")
+            .await
+            .expect_err("it breaks its own Python");
+        assert_eq!(fault.code, Code::SDIST_BUILD, "{fault:?}");
+        assert_eq!(fs_err::read_to_string(&kept).expect("text"), "as it was");
+        let count = fs_err::read_dir(outside.path()).expect("a listing").count();
+        assert_eq!(count, 1, "{link} {without:?}: {fault:?}");
+    }
+}
+
+#[tokio::test]
 async fn modes_and_owners_outside_stay() {
     use std::os::unix::fs::PermissionsExt as _;
 

@@ -229,6 +229,25 @@ fn bombs_are_stopped_while_they_unpack() {
 }
 
 #[test]
+fn headers_without_end_are_stopped() {
+    let record = format!("{} x={}\n", (1 << 19) + 10, "y".repeat(1 << 19));
+    let good = (0..3).fold(Tar::new(), |tar, _| {
+        tar.member("x", b'g', "", 0o644, record.as_bytes())
+    });
+    let (_folder, whole) = try_unpack(
+        "a-1.tar.gz",
+        &good.file("a-1/x", "").gz(),
+        &Limits::default(),
+    );
+    assert!(whole.is_ok(), "{whole:?}");
+    let endless = (0..130).fold(Tar::new(), |tar, _| {
+        tar.member("x", b'g', "", 0o644, record.as_bytes())
+    });
+    let error = refused(&endless.file("a-1/x", ""));
+    assert!(error.contains("extended headers"), "{error}");
+}
+
+#[test]
 fn damaged_archives_are_refused() {
     let good = SdistBuilder::new("a", "1").tar_gz();
     let error = refused_bytes(&good[..good.len() / 2]);
