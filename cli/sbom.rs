@@ -16,7 +16,7 @@ pub fn cyclonedx(record: &BundleRecord, vulnerabilities: Option<&[Vulnerability]
     let needed: BTreeSet<&PackageName> = manifest
         .segments
         .iter()
-        .flat_map(|segment| needs(record, segment))
+        .flat_map(|segment| record.needs(segment))
         .collect();
     let tops = manifest
         .segments
@@ -29,7 +29,7 @@ pub fn cyclonedx(record: &BundleRecord, vulnerabilities: Option<&[Vulnerability]
     }
     let mut dependencies = vec![json!({ "ref": root, "dependsOn": tops })];
     dependencies.extend(manifest.segments.iter().map(|segment| {
-        let needs = needs(record, segment);
+        let needs = record.needs(segment);
         let of = |name: &PackageName| {
             let same = manifest
                 .segments
@@ -70,14 +70,6 @@ pub fn cyclonedx(record: &BundleRecord, vulnerabilities: Option<&[Vulnerability]
         document["vulnerabilities"] = found.iter().map(vulnerability).collect();
     }
     document
-}
-
-/// What the lock says that a package needs; else what its bundle does.
-fn needs<'a>(record: &'a BundleRecord, segment: &'a Segment) -> &'a [PackageName] {
-    match record.about.get(&segment.package) {
-        Some(about) => &about.needs,
-        None => &segment.depends,
-    }
 }
 
 fn component(record: &BundleRecord, segment: &Segment) -> Value {

@@ -24,7 +24,8 @@ impl Builder {
             store: &*self.store,
             scratch: &self.scratch,
             bench: self.bench.as_ref(),
-            policy: self.held.strict(),
+            // Advice keeps forbidden code from being run too.
+            policy: self.held.policy.as_ref(),
             target,
             options,
         };
@@ -51,11 +52,17 @@ impl Builder {
     /// Builds again those built wheels of a lock that the store has not, or not any more.
     pub(crate) async fn restore(&self, lock: &Lock, events: Events<'_>) -> Result<(), Fault> {
         // The build tools of that time, so that the same comes of it.
-        let then = ResolveOptions {
-            exclude_newer: lock.resolved.clone(),
-            ..ResolveOptions::default()
-        };
-        let now = ResolveOptions::default();
+        let now = self.index.asks();
+        let time = lock.exclude_newer.clone().or_else(|| lock.resolved.clone());
+        let then = time.map(|time| ResolveOptions {
+            exclude_newer: Some(time),
+            ..now.clone()
+        });
+        let benches: Vec<Sdists<'_>> = then
+            .iter()
+            .chain([&now])
+            .map(|options| self.sdists(&lock.target, options, events))
+            .collect();
         for (name, package) in &lock.packages {
             let Some(sdist) = &package.sdist else {
                 continue;
@@ -66,8 +73,7 @@ impl Builder {
             }
             let (version, index) = (&package.version, &package.index);
             let mut restored = Err(not_built(name.as_ref()).into());
-            for options in [&then, &now] {
-                let sdists = self.sdists(&lock.target, options, events);
+            for sdists in &benches {
                 restored = sdists.restore(name, version, index, sdist, expected).await;
                 // An index that does not say when its files came has none of that time.
                 let lacks = matches!(

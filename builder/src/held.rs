@@ -33,7 +33,7 @@ pub(crate) struct Held {
 
 impl Held {
     /// The policy, where it refuses what it does not let in.
-    pub fn strict(&self) -> Option<&Policy> {
+    fn strict(&self) -> Option<&Policy> {
         self.policy.as_ref().filter(|_| !self.is_advice)
     }
 

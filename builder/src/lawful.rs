@@ -12,15 +12,33 @@ use jiff::Timestamp;
 use pep440_rs::Version;
 use pep508_rs::PackageName;
 use pyrun_core::policy::PassedOver;
-use pyrun_core::{Fault, LockedWheel, Policy, Sha256};
+use pyrun_core::{Events, Fault, Lock, LockedWheel, Policy, Request, Sha256};
 
 use crate::index::{File, FileKind, IndexError, Metadata, Project, Source};
+use crate::resolve;
+
+/// Finds exact versions for a request as of `now`, passing over what the policy would refuse.
+pub(crate) async fn search(
+    request: &Request,
+    source: &dyn Source,
+    policy: Option<&Policy>,
+    now: Timestamp,
+    events: Events<'_>,
+) -> Result<Lock, Fault> {
+    let request = resolve::as_of(request, now)?;
+    let Some(policy) = policy else {
+        return Ok(resolve::resolve(&request, source, None, events).await?);
+    };
+    let lawful = Lawful::new(source, policy, now);
+    let lock = resolve::resolve(&request, &lawful, None, events).await;
+    lock.map_err(|error| lawful.explain(error.into()))
+}
 
 /// How many versions a hint names.
 const NAMED: usize = 3;
 
 /// An index as a policy lets it be seen.
-pub(crate) struct Lawful<'a> {
+struct Lawful<'a> {
     source: &'a dyn Source,
     policy: &'a Policy,
     now: Timestamp,
@@ -29,7 +47,7 @@ pub(crate) struct Lawful<'a> {
 }
 
 impl<'a> Lawful<'a> {
-    pub(crate) fn new(source: &'a dyn Source, policy: &'a Policy, now: Timestamp) -> Self {
+    fn new(source: &'a dyn Source, policy: &'a Policy, now: Timestamp) -> Self {
         Self {
             source,
             policy,
@@ -81,7 +99,7 @@ impl<'a> Lawful<'a> {
     }
 
     /// The failure, with what was hidden of the packages that it speaks of.
-    pub(crate) fn explain(&self, mut fault: Fault) -> Fault {
+    fn explain(&self, mut fault: Fault) -> Fault {
         let said: Vec<String> = fault
             .causes
             .iter()

@@ -39,7 +39,6 @@ use pyrun_store::{Body, Created, Store, catalog};
 
 use bytecode::BytecodeError;
 use held::Held;
-use lawful::Lawful;
 use lease::{Acquired, Lease};
 use sdist::Bench;
 use splice::SpliceError;
@@ -182,29 +181,14 @@ impl Builder {
         events(Event::Started { phase });
         let began = Instant::now();
         let now = jiff::Timestamp::now();
-        let request = resolve::as_of(request, now)?;
-        let mut lock = self.search(&request, now, events).await?;
+        let sdists = self.sdists(&request.target, &request.options, events);
+        let policy = self.held.policy.as_ref();
+        let mut lock = lawful::search(request, &sdists, policy, now, events).await?;
         lock.resolved = Some(now.to_string());
         // What is not let in is not remembered either.
         self.held.admit(&lock, events).await?;
         events(finished(phase, began, 0, lock.packages.len() as u64));
         Ok(lock)
-    }
-
-    /// Resolves, passing over what the policy would refuse.
-    async fn search(
-        &self,
-        request: &Request,
-        now: jiff::Timestamp,
-        events: Events<'_>,
-    ) -> Result<Lock, Fault> {
-        let sdists = self.sdists(&request.target, &request.options, events);
-        let Some(policy) = &self.held.policy else {
-            return Ok(resolve::resolve(request, &sdists, None, events).await?);
-        };
-        let lawful = Lawful::new(&sdists, policy, now);
-        let lock = resolve::resolve(request, &lawful, None, events).await;
-        lock.map_err(|error| lawful.explain(error.into()))
     }
 
     /// The bundle of a lock: published already, or fetched, spliced and published. Of several

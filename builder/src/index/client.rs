@@ -162,6 +162,19 @@ impl Client {
         })
     }
 
+    /// Where it asks, without credentials.
+    pub(crate) fn asks(&self) -> ResolveOptions {
+        let pins = self.pins.iter();
+        ResolveOptions {
+            indexes: self.indexes.iter().map(Index::shown).collect(),
+            index_of: pins
+                .map(|(name, index)| (name.clone(), index.shown()))
+                .collect(),
+            find_links: self.links.shown(),
+            ..ResolveOptions::default()
+        }
+    }
+
     /// The project on the first index that knows it.
     async fn first_that_knows(&self, name: &PackageName) -> Result<Option<Project>, IndexError> {
         for index in &self.indexes {

@@ -55,6 +55,15 @@ impl Links {
         })
     }
 
+    /// The places, without credentials.
+    pub(super) fn shown(&self) -> Vec<String> {
+        let shown = self.places.iter().map(|place| match place {
+            Place::Page(url) => url.to_string(),
+            Place::Here(path) => path.to_string_lossy().into_owned(),
+        });
+        shown.collect()
+    }
+
     /// The files of a project in all places, in the order of the places.
     pub(super) async fn files(
         &self,

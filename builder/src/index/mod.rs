@@ -33,8 +33,8 @@ pub(crate) use client::Seen;
 pub use client::{Client, ClientOptions, Publisher};
 pub(crate) use download::{DownloadError, Downloaded, Expected, Hashing, MAX_FILE, open_anew};
 pub use http::Limits;
+pub(crate) use metadata::{MAX_WEIGHT, head, headers};
 pub use metadata::{MetadataError, parse_metadata};
-pub(crate) use metadata::{head, headers};
 pub(crate) use said::{differences, read_wheel};
 
 use async_trait::async_trait;

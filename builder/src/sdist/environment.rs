@@ -19,8 +19,7 @@ use pyrun_store::{Store, catalog};
 use super::Sdists;
 use super::error::SdistError;
 use crate::fetch;
-use crate::lawful::Lawful;
-use crate::resolve;
+use crate::lawful;
 use crate::wheel::{self, InstalledFile, WheelContents};
 use crate::zip::{Entry, Inflater, ZipError};
 
@@ -36,15 +35,14 @@ async fn search(sdists: &Sdists<'_>, request: &Request) -> Result<Lock, Fault> {
     // How far this goes on is no news to whoever asked for something else; that foreign code is run
     // is, and is said by the build itself.
     let events: Events<'_> = &|_| {};
-    let Some(policy) = sdists.policy else {
-        return Ok(resolve::resolve(request, sdists, None, events).await?);
-    };
-    policy.check_request(request)?;
-    let now = jiff::Timestamp::now();
-    let lawful = Lawful::new(sdists, policy, now);
-    let lock = resolve::resolve(request, &lawful, None, events).await;
-    let lock = lock.map_err(|error| lawful.explain(error.into()))?;
-    policy.check_lock(&lock, now)?;
+    let (policy, now) = (sdists.policy, jiff::Timestamp::now());
+    if let Some(policy) = policy {
+        policy.check_request(request)?;
+    }
+    let lock = lawful::search(request, sdists, policy, now, events).await?;
+    if let Some(policy) = policy {
+        policy.check_lock(&lock, now)?;
+    }
     Ok(lock)
 }
 

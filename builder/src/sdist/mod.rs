@@ -31,9 +31,7 @@ use std::sync::{Arc, Mutex as StdMutex, PoisonError};
 use async_trait::async_trait;
 use pep440_rs::Version;
 use pep508_rs::PackageName;
-use pyrun_core::{
-    Code, Events, Fault, LockedSdist, LockedWheel, Policy, ResolveOptions, Sha256, Target,
-};
+use pyrun_core::{Events, Fault, LockedSdist, LockedWheel, Policy, ResolveOptions, Sha256, Target};
 use pyrun_store::Store;
 use tokio::sync::Mutex;
 use url::Url;
@@ -164,7 +162,7 @@ impl<'a> Sdists<'a> {
     fn admit(&self, project: &Project, file: &File) -> Result<(), SdistError> {
         let (name, version) = (&project.name, &file.version);
         if let Some(policy) = self.policy {
-            policy.check_build(name, version)?;
+            policy.check_build(name, version, &project.index, &file.url)?;
         }
         let wrong = |problem| SdistError::Build {
             name: name.clone(),
@@ -184,19 +182,7 @@ impl<'a> Sdists<'a> {
 
     /// The digest of a file, which is downloaded where the index does not say it.
     async fn digest_of(&self, file: &File) -> Result<Sha256, SdistError> {
-        if let Some(sha256) = file.sha256 {
-            return Ok(sha256);
-        }
-        let path = self.index.whole_file(file).await.map_err(Fault::from)?;
-        let hash = move || {
-            let file = fs_err::File::open(&path)?;
-            let size = crate::zip::Source::size(&file)?;
-            crate::wheel::digest_of(&file, 0..size)
-        };
-        let hashed = tokio::task::spawn_blocking(hash).await;
-        let hashed = hashed.unwrap_or_else(|error| Err(std::io::Error::other(error)));
-        let unreadable = |error| Fault::from_error(Code::STORE_UNREADABLE, &error);
-        Ok(hashed.map_err(unreadable)?)
+        Ok(self.index.digest(file).await.map_err(Fault::from)?)
     }
 
     /// What is known of a source distribution, asked of its own work; one at a time.

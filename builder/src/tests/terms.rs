@@ -3,7 +3,7 @@
 use std::sync::Mutex;
 
 use pyrun_core::protocol::{BuildRequest, Frame, Goal, PROTOCOL};
-use pyrun_kit::IndexFile;
+use pyrun_kit::{IndexFile, Packages};
 
 use super::*;
 use crate::bytecode::Compiler;
@@ -143,6 +143,33 @@ async fn source_distributions_are_passed_over_unless_they_may_be_built() {
         .expect_err("nothing else is there");
     let hint = "the policy passes over `old` 1.0: there as source distributions alone";
     assert!(fault.hints.iter().any(|known| known == hint), "{fault:?}");
+}
+
+#[tokio::test]
+async fn a_lock_from_elsewhere_gets_nothing_built_from_where_nothing_may_come() {
+    let scene = Scene::new();
+    let elsewhere = IndexServer::start(Packages::new());
+    let pylock = format!(
+        "lock-version = \"1.0\"\ncreated-by = \"x\"\n[[packages]]\nname = \"six\"\nversion = \"1.0\"\n\
+         sdist = {{ name = \"six-1.0.tar.gz\", url = \"{}/six-1.0.tar.gz\", hashes = {{ sha256 = \"{}\" }} }}\n",
+        elsewhere.url(),
+        Sha256::of("")
+    );
+    let policy = format!(
+        "[sdists]\nallow = true\n[indexes]\nallow = ['{}']\n",
+        scene.server.url()
+    );
+    for builder in [
+        scene.builder(&policy),
+        scene.builder(&policy).with_advice(),
+        scene.builder("[sdists]\nallow = false\n").with_advice(),
+    ] {
+        let Frame::Fault(fault) = scene.bring(&builder, pylock.clone()).await else {
+            panic!("it must not be built");
+        };
+        assert_eq!(fault.code, Code::POLICY_DENIED, "{fault:?}");
+    }
+    assert_eq!(elsewhere.connections(), 0, "it was not even asked for");
 }
 
 #[tokio::test]

@@ -163,3 +163,14 @@ pub struct BundleRecord {
     #[serde(flatten)]
     pub extra: BTreeMap<String, serde_json::Value>,
 }
+
+impl BundleRecord {
+    /// The packages that one of the bundle needs: by its lock, where the record tells, else by its
+    /// metadata.
+    pub fn needs<'a>(&'a self, segment: &'a Segment) -> &'a [PackageName] {
+        match self.about.get(&segment.package) {
+            Some(about) => &about.needs,
+            None => &segment.depends,
+        }
+    }
+}

@@ -28,7 +28,7 @@ use crate::fault::Fault;
 use crate::lock::Lock;
 use crate::manifest::{About, BundleRecord};
 use crate::osv::Vulnerability;
-use crate::request::{Request, Requirement, ResolveOptions};
+use crate::request::{Request, Requirement, ResolveOptions, without_credentials};
 
 pub use refusal::{Part, Refusal, into_result};
 
@@ -157,6 +157,11 @@ impl Policy {
         let asked = request.requirements.iter();
         let asked = asked.filter(|asked| asked.spec.evaluate_markers(&markers, &[]));
         refusals.extend(asked.filter_map(|asked| self.check_requirement(asked)));
+        // What bounds or replaces a requirement may bring an address as well.
+        let options = &request.options;
+        let more = options.overrides.iter().chain(&options.constraints);
+        let more = more.filter(|one| one.spec.evaluate_markers(&markers, &[]));
+        refusals.extend(more.filter_map(|one| self.indexes.check_address(one)));
         refusals
     }
 
@@ -195,7 +200,13 @@ impl Policy {
             .collect();
         let mut refusals = self.check_names(&subjects);
         for (name, package) in &lock.packages {
-            refusals.extend(self.indexes.check_source(name, package));
+            // A wheel that was built has no address: what it was built from has.
+            let sdist = package.sdist.as_ref().map(|sdist| &sdist.url);
+            let file = sdist.unwrap_or(&package.wheel.url);
+            let origin = self
+                .indexes
+                .check_origin(name, &package.version, &package.index, file);
+            refusals.extend(origin);
         }
         refusals.extend(self.check_terms(&subjects, now));
         let sizes = lock
@@ -236,10 +247,19 @@ impl Policy {
         into_result(&with_asked(refusals, &subjects))
     }
 
-    /// Checks that a package may be built from source, which runs its code.
-    pub fn check_build(&self, name: &PackageName, version: &Version) -> Result<(), Fault> {
-        let refused: Vec<Refusal> = self.sdists.check(name, version).into_iter().collect();
-        into_result(&refused)
+    /// Checks that a package may be built, which runs its code, from a file of an index; `index` is
+    /// empty for a file at an address of its own.
+    pub fn check_build(
+        &self,
+        name: &PackageName,
+        version: &Version,
+        index: &str,
+        file: &str,
+    ) -> Result<(), Fault> {
+        let mut refusals: Vec<Refusal> = self.check_name(name, version).into_iter().collect();
+        refusals.extend(self.sdists.check(name, version));
+        refusals.extend(self.indexes.check_origin(name, version, index, file));
+        into_result(&refusals)
     }
 
     /// Checks every package that a bundle holds.
@@ -254,7 +274,7 @@ impl Policy {
             .map(|segment| {
                 let subject = Subject {
                     version: &segment.version,
-                    needs: &segment.depends,
+                    needs: record.needs(segment),
                     about: record
                         .about
                         .get(&segment.package)
@@ -266,9 +286,8 @@ impl Policy {
             .collect();
         let mut refusals = self.check_names(&subjects);
         for (name, subject) in &subjects {
-            if let Some(about) = record.about.get(*name) {
-                refusals.extend(self.indexes.check_pin(name, subject.version, &about.index));
-            }
+            let index = &subject.about.index;
+            refusals.extend(self.indexes.check_index_of(name, subject.version, index));
         }
         refusals.extend(self.check_terms(&subjects, now));
         refusals.extend(self.check_licences(&subjects));
@@ -286,12 +305,16 @@ impl Policy {
     }
 
     fn check_names(&self, subjects: &Subjects<'_>) -> Vec<Refusal> {
-        let refused = subjects.iter().filter_map(|(name, subject)| {
-            let objection = self.objection(name, subject.version)?;
-            let refusal = Refusal::of(Part::Packages, name, Some(subject.version));
-            Some(refusal.because(reason(objection)))
-        });
-        refused.collect()
+        let subjects = subjects.iter();
+        subjects
+            .filter_map(|(name, subject)| self.check_name(name, subject.version))
+            .collect()
+    }
+
+    fn check_name(&self, name: &PackageName, version: &Version) -> Option<Refusal> {
+        let objection = self.objection(name, version)?;
+        let refusal = Refusal::of(Part::Packages, name, Some(version));
+        Some(refusal.because(reason(objection)))
     }
 
     fn check_terms(&self, subjects: &Subjects<'_>, now: Timestamp) -> Vec<Refusal> {
@@ -353,10 +376,11 @@ fn with_asked(refusals: Vec<Refusal>, subjects: &Subjects<'_>) -> Vec<Refusal> {
 /// The refusal with who asked, as far as that is known.
 fn asked_for(refusal: Refusal, requirement: &Requirement) -> Refusal {
     let place = requirement.origin.to_string();
+    let shown = without_credentials(&requirement.spec.to_string());
     let refusal = if place.is_empty() {
-        refusal.asked(format!("`{}` is asked for directly", requirement.spec))
+        refusal.asked(format!("`{shown}` is asked for directly"))
     } else {
-        refusal.asked(format!("{place} asks for `{}`", requirement.spec))
+        refusal.asked(format!("{place} asks for `{shown}`"))
     };
     Refusal {
         span: requirement.origin.span.clone(),

@@ -7,7 +7,6 @@ use url::Url;
 use super::asked_for;
 use super::refusal::{Part, Refusal};
 use super::rule::Rule;
-use crate::lock::LockedPackage;
 use crate::request::{Requirement, ResolveOptions, without_credentials};
 
 /// Where packages may come from.
@@ -103,35 +102,33 @@ impl Indexes {
 
     /// A lock may come from anybody: what it says of its index counts only together with where its
     /// files are.
-    pub(super) fn check_source(
+    pub(super) fn check_origin(
         &self,
         name: &PackageName,
-        package: &LockedPackage,
+        version: &Version,
+        index: &str,
+        file: &str,
     ) -> Option<Refusal> {
-        let version = Some(&package.version);
-        // A wheel that was built has no address: what it was built from has.
-        let file = package.sdist.as_ref().map(|sdist| &sdist.url);
-        let file = file.unwrap_or(&package.wheel.url);
-        if let Some(pin) = self.pin_of(name) {
-            return pinned(pin, name, version, &package.index)
-                .or_else(|| self.check_pinned_home(pin, name, version, file));
-        }
-        if !package.index.is_empty()
-            && let Some(refusal) = self.check_index(&package.index)
-        {
-            return Some(refusal);
-        }
-        self.check_home(Refusal::of(Part::Indexes, name, version), file)
+        let refused = self.check_index_of(name, version, index);
+        refused.or_else(|| match self.pin_of(name) {
+            Some(pin) => self.check_pinned_home(pin, name, Some(version), file),
+            None => self.check_home(Refusal::of(Part::Indexes, name, Some(version)), file),
+        })
     }
 
-    /// Whether a package comes from the index that it is tied to, if it is.
-    pub(super) fn check_pin(
+    /// Whether a package comes from the index that it is tied to, or from one that may be asked;
+    /// from none at all where it has an address of its own.
+    pub(super) fn check_index_of(
         &self,
         name: &PackageName,
         version: &Version,
         index: &str,
     ) -> Option<Refusal> {
-        pinned(self.pin_of(name)?, name, Some(version), index)
+        match self.pin_of(name) {
+            Some(pin) => pinned(pin, name, Some(version), index),
+            None if index.is_empty() => None,
+            None => self.check_index(index),
+        }
     }
 
     /// Refuses a file that lies where no allowed index keeps its files.

@@ -239,6 +239,57 @@ fn files_come_from_where_allowed_indexes_have_them() {
 }
 
 #[test]
+fn addresses_in_bounds_are_looked_at_as_well() {
+    let policy = policy("[indexes]\nallow = [\"https://pypi.org/simple\"]\n");
+    let of = |spec: &str| {
+        let mut asked = request(&["a"], &["https://pypi.org/simple"]);
+        let more = request(&[spec], &[]).requirements;
+        asked.options.overrides = more.clone();
+        let first = policy.check_request(&asked);
+        asked.options = ResolveOptions {
+            overrides: Vec::new(),
+            constraints: more,
+            ..asked.options
+        };
+        assert_eq!(first, policy.check_request(&asked), "{spec}");
+        first
+    };
+    assert_eq!(of("b<2"), Ok(()));
+    assert_eq!(
+        of("b @ https://evil/b-1.tar.gz ; sys_platform == 'win32'"),
+        Ok(())
+    );
+    let fault = of("b @ https://me:s3cret@evil/b-1.tar.gz").expect_err("refused");
+    assert_eq!(fault.code, Code::POLICY_DENIED);
+    assert!(!format!("{fault:?}").contains("s3cret"), "{fault:?}");
+}
+
+#[test]
+fn what_is_built_is_let_in_by_name_source_and_home() {
+    let policy = policy(
+        "[packages]\ndeny = [\"bad\"]\n[sdists]\nallow = [\"bad\", \"good\"]\n\
+         [indexes]\nallow = [\"https://pypi.org/simple\"]\n",
+    );
+    let index = "https://pypi.org/simple";
+    let home = "https://files.pythonhosted.org/packages/x.tar.gz";
+    let check = |name: &str, index: &str, file: &str| {
+        let version = "1.0".parse().expect("a version");
+        policy.check_build(&name.parse().expect("a name"), &version, index, file)
+    };
+    assert_eq!(check("good", index, home), Ok(()));
+    assert_eq!(check("good", "", home), Ok(()));
+    for (name, index, file) in [
+        ("bad", index, home),
+        ("other", index, home),
+        ("good", "https://evil/simple", home),
+        ("good", index, "https://evil/x.tar.gz"),
+    ] {
+        let fault = check(name, index, file).expect_err(file);
+        assert_eq!(fault.code, Code::POLICY_DENIED);
+    }
+}
+
+#[test]
 fn what_is_wrong_is_named_with_its_line() {
     for (text, line, part) in [
         ("[packages]\nallow = 1\n", 2, "sequence"),
