@@ -69,9 +69,8 @@ async fn read(
     file: &FileSettings,
 ) -> Result<Result<Lock, Fault>, Fault> {
     let pylock = Pylock::read(path)?;
-    let wanted = Wanted::Lock(pylock.clone());
-    if let Some(lock) = seen::own_lock(&wanted, &args.resolve, file)? {
-        return Ok(Ok(lock));
+    if let Some(target) = seen::own_target(&pylock, &args.resolve, &args.target, file)? {
+        return Ok(pylock.lock(&target));
     }
     let surroundings = Surroundings::function();
     let session = Session::open(
@@ -94,7 +93,7 @@ async fn known(
     resolving: &Resolving,
     cache: &Path,
 ) -> Result<Known, Fault> {
-    let kept = known::index(resolving, cache, true)?;
+    let kept = resolving.index(&lock.target, cache, true)?;
     let mut known = known::metadata(lock, &kept, |_| true).await;
     let with_extras = |name: &pyrun_core::PackageName| {
         let mut asked = found.list.iter();
@@ -103,7 +102,7 @@ async fn known(
     let is_missing =
         |name: &pyrun_core::PackageName| with_extras(name) && !known.contains_key(name);
     if lock.packages.keys().any(is_missing) {
-        let index = known::index(resolving, cache, false)?;
+        let index = resolving.index(&lock.target, cache, false)?;
         let more = known::metadata(lock, &index, is_missing).await;
         known.extend(more);
     }

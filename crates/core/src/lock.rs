@@ -10,6 +10,7 @@ mod emit;
 mod filename;
 mod groups;
 mod kept;
+mod own;
 mod read;
 
 use std::collections::BTreeMap;
