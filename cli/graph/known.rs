@@ -3,20 +3,13 @@
 //! In: a lock, and an index that may be asked or what is kept of it. Out: metadata by package,
 //! without those of which nothing can be told. Never: fails for a package.
 
-use std::collections::BTreeMap;
-use std::sync::Arc;
-
 use futures::stream::{self, StreamExt as _};
-use pyrun_builder::index::{
-    Announced, Client as Index, File, FileKind, Metadata, Project, Source as _,
-};
+use pyrun_builder::index::{Announced, Client as Index, File, FileKind, Project, Source as _};
+pub use pyrun_builder::resolve::Known;
 use pyrun_core::{Lock, LockedPackage, PackageName};
 
 /// How many packages are asked about at once.
 const PARALLEL: usize = 16;
-
-/// Metadata by package.
-pub type Known = BTreeMap<PackageName, Arc<Metadata>>;
 
 /// The metadata of these packages of a lock, as far as it is to be had.
 pub async fn metadata<'a>(

@@ -3,7 +3,9 @@
 use std::path::Path;
 use std::process::ExitCode;
 
-use pyrun_core::{Code, Fault, Lock};
+use jiff::Timestamp;
+use pyrun_builder::resolve::objections;
+use pyrun_core::{Code, Fault, Lock, Request};
 use pyrun_runner::Surroundings;
 use serde_json::json;
 
@@ -12,7 +14,6 @@ use crate::commands::seen;
 use crate::console::Console;
 use crate::graph::known::{self, Known};
 use crate::inputs::{Input, Pylock, Requirements, Wanted};
-use crate::locks::check::{Asked, reasons};
 use crate::session::Session;
 use crate::settings::{FileSettings, Place, Resolving};
 
@@ -43,12 +44,13 @@ pub async fn run(
     let resolving = Resolving::resolve(&args.resolve, &found.settings, file)?;
     let cache = Place::cache(&args.place, file)?;
     let known = known(&lock, found, &resolving, &cache).await?;
-    let asked = Asked {
-        requirements: &found.list,
-        requires_python: found.requires_python.as_ref(),
-        options: &resolving.options_for(&lock.target),
+    let request = Request {
+        requirements: found.list.clone(),
+        requires_python: found.requires_python.clone(),
+        target: lock.target.clone(),
+        options: resolving.options_for(&lock.target),
     };
-    let reasons = reasons(&lock, &asked, &known);
+    let reasons = objections(&request, &lock, &known, Timestamp::now())?;
     if !reasons.is_empty() {
         return Err(outdated(&shown, &input.name, reasons));
     }

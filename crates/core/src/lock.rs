@@ -112,6 +112,17 @@ pub struct LockedSdist {
     pub upload_time: Option<String>,
 }
 
+impl LockedPackage {
+    /// When the file that it was taken from was uploaded, as an RFC 3339 time, if the index says
+    /// it: its wheel, or what that was built from.
+    pub fn uploaded(&self) -> Option<&str> {
+        match &self.sdist {
+            Some(sdist) => sdist.upload_time.as_deref(),
+            None => self.wheel.upload_time.as_deref(),
+        }
+    }
+}
+
 impl Lock {
     /// The name of the bundle that this lock gives.
     pub fn hash(&self) -> LockHash {
