@@ -4,6 +4,7 @@
 //! there are: the project's file does.
 
 use pyrun_core::{Code, ExtraName, Fault};
+use pyrun_script::uv::UvPart;
 
 use crate::args::ChoiceArgs;
 
@@ -50,10 +51,14 @@ impl Choice {
     }
 
     /// The extras and groups that are chosen, of a project with these extras.
-    pub fn active<'a>(&'a self, extras: impl Iterator<Item = &'a ExtraName>) -> Vec<ExtraName> {
-        let named = self.extras.iter().chain(&self.groups);
-        let all = extras.filter(|_| self.all_extras);
-        named.chain(&self.only_groups).chain(all).cloned().collect()
+    pub fn active<'a>(&'a self, extras: impl Iterator<Item = &'a ExtraName>) -> Vec<UvPart> {
+        let extras = extras.filter(|_| self.all_extras).chain(&self.extras);
+        let groups = self.groups.iter().chain(&self.only_groups);
+        extras
+            .cloned()
+            .map(UvPart::Extra)
+            .chain(groups.cloned().map(UvPart::Group))
+            .collect()
     }
 }
 
