@@ -7,6 +7,7 @@ use pyrun_core::{Code, ExtraName, Fault};
 use pyrun_script::uv::UvPart;
 
 use crate::args::ChoiceArgs;
+use crate::near::nearest;
 
 /// Which extras and groups are wanted. A group's name is built as that of an extra is.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -65,17 +66,12 @@ impl Choice {
 /// There is no such extra or group.
 pub fn unknown(what: &str, name: &str, path: &str, there: impl Iterator<Item = String>) -> Fault {
     let there: Vec<String> = there.collect();
-    let near = there
-        .iter()
-        .map(|each| (strsim::jaro_winkler(each, name), each))
-        .filter(|(score, _)| *score > 0.85)
-        .max_by(|a, b| a.0.total_cmp(&b.0));
     let fault = Fault::new(
         Code::REQUIREMENT_INVALID,
         format!("`{path}` has no {what} `{name}`"),
     );
-    match near {
-        Some((_, near)) => fault.hint(format!("did you mean `{near}`?")),
+    match nearest(name, &there) {
+        Some(near) => fault.hint(format!("did you mean `{near}`?")),
         None if there.is_empty() => fault.hint(format!("it has no {what}s at all")),
         None => fault.hint(format!("it has `{}`", there.join("`, `"))),
     }
