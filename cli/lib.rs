@@ -19,6 +19,7 @@ mod inputs;
 mod interrupt;
 mod inventory;
 mod locks;
+mod near;
 mod remote;
 mod report;
 mod sbom;

@@ -5,15 +5,13 @@
 
 mod elsewhere;
 mod local;
+mod reach;
 
 use std::path::PathBuf;
 
 use pyrun_builder::index::Client as Index;
 use pyrun_core::protocol::{BuildRequest, Freshness, Goal, Limits, PROTOCOL, Room};
-use pyrun_core::{
-    Code, Fault, LockHash, PackageName, Request, Requirement, ResolveOptions, Target, VersionOrUrl,
-    Wishes,
-};
+use pyrun_core::{Code, Fault, LockHash, PackageName, Request, Target, Wishes};
 use pyrun_runner::Surroundings;
 use pyrun_runner::interpreter::PythonRequest;
 use pyrun_runner::warm::Warm;
@@ -21,7 +19,6 @@ use pyrun_runner::warm::Warm;
 use crate::args::{PlaceArgs, ResolveArgs, TargetArgs};
 use crate::client::{Built, Client, Outcome};
 use crate::console::Console;
-use crate::graph::known;
 use crate::inputs::{Requirements, Wanted};
 use crate::interrupt::Interrupt;
 use crate::remote::Lambda;
@@ -58,7 +55,7 @@ enum Side {
 }
 
 impl Session {
-    /// Opens a session for one input.
+    /// Opens a session for one input: on the remote that is in use, else on this machine.
     pub async fn open(
         place: &PlaceArgs,
         resolve: &ResolveArgs,
@@ -67,11 +64,44 @@ impl Session {
         target: &TargetArgs,
         surroundings: Surroundings,
     ) -> Result<Self, Fault> {
-        let held = Held::resolve(&resolve.held, file)?;
-        Self::open_held(place, resolve, file, wanted, target, surroundings, held).await
+        let Some(remote) = Remote::choose(place.on.as_deref(), file)? else {
+            let held = Held::resolve(&resolve.held, file)?;
+            return Self::open_held(place, resolve, file, wanted, target, surroundings, held).await;
+        };
+        refuse_store(place, &remote.name)?;
+        refuse_policy(&resolve.held, &remote.name)?;
+        if target.platform.is_some() {
+            return Err(has_a_platform(&remote.name));
+        }
+        let resolving = Resolving::resolve(resolve, &own(wanted), file)?;
+        if resolving.offline {
+            return Err(not_offline(&remote.name));
+        }
+        let cache = Place::cache(place, file)?;
+        let interrupt = Interrupt::listen()?;
+        let python = python(&resolving, wanted)?;
+        let wish = wish(python.as_ref(), wanted);
+        let opening = Lambda::open(&remote, &cache, &wish, interrupt.clone());
+        let mut stop = interrupt.clone();
+        let lambda = tokio::select! {
+            // Boxed: what the SDK keeps between two steps is large.
+            opened = Box::pin(opening) => opened?,
+            () = stop.wait() => return Err(crate::interrupt::fault()),
+        };
+        Ok(Self {
+            side: Side::Remote(lambda),
+            resolving,
+            // A remote is held to its own policy, and to no other.
+            held: Held {
+                osv: Held::dump(&resolve.held, file),
+                ..Held::default()
+            },
+            cache,
+            interrupt,
+        })
     }
 
-    /// The same, held to what the caller says.
+    /// Opens a session on this machine, held to what the caller says.
     pub async fn open_held(
         place: &PlaceArgs,
         resolve: &ResolveArgs,
@@ -81,11 +111,7 @@ impl Session {
         surroundings: Surroundings,
         held: Held,
     ) -> Result<Self, Fault> {
-        let own = match wanted {
-            Wanted::Requirements(found) => found.settings.clone(),
-            Wanted::Lock(_) => Wishes::default(),
-        };
-        let mut resolving = Resolving::resolve(resolve, &own, file)?;
+        let mut resolving = Resolving::resolve(resolve, &own(wanted), file)?;
         let cache = Place::cache(place, file)?;
         let platform = target.platform.as_deref().map(Platform::read).transpose()?;
         if let Some(policy) = &held.policy {
@@ -93,39 +119,13 @@ impl Session {
         }
         let interrupt = Interrupt::listen()?;
         let python = python(&resolving, wanted)?;
-        let wish = Wish {
-            request: python.as_ref(),
-            requires_python: match wanted {
-                Wanted::Requirements(found) => found.requires_python.as_ref(),
-                Wanted::Lock(_) => None,
-            },
-        };
-        let side = if let Some(remote) = Remote::choose(place.on.as_deref(), file)? {
-            refuse_store(place, &remote.name)?;
-            refuse_policy(&resolve.held, &remote.name)?;
-            if platform.is_some() {
-                return Err(has_a_platform(&remote.name));
-            }
-            if resolving.offline {
-                return Err(not_offline(&remote.name));
-            }
-            let opening = Lambda::open(&remote, &cache, &wish, interrupt.clone());
-            let mut stop = interrupt.clone();
-            Side::Remote(tokio::select! {
-                // Boxed: what the SDK keeps between two steps is large.
-                opened = Box::pin(opening) => opened?,
-                () = stop.wait() => return Err(crate::interrupt::fault()),
-            })
-        } else if let Some(platform) = platform {
-            let place = Place::resolve(place, file)?;
-            let locked = match wanted {
-                Wanted::Lock(file) => file.python(),
-                Wanted::Requirements(_) => None,
-            };
+        let wish = wish(python.as_ref(), wanted);
+        let place = Place::resolve(place, file)?;
+        let side = if let Some(platform) = platform {
+            let locked = locked(wanted);
             let there = There::open(place, &resolving, &held, platform, &wish, locked).await?;
             Side::There(Box::new(there))
         } else {
-            let place = Place::resolve(place, file)?;
             let here = Here::open(place, &resolving, &held, &wish, surroundings, &interrupt);
             let here = here.await?;
             Side::Here(Box::new(here))
@@ -156,7 +156,7 @@ impl Session {
 
     /// What this machine knows of the index that is used, or the index itself.
     pub fn index(&self, offline: bool) -> Result<Index, Fault> {
-        known::index(&self.resolving, &self.cache, offline)
+        self.resolving.index(self.target(), &self.cache, offline)
     }
 
     /// The functions, where the builder and the runner are that.
@@ -206,11 +206,17 @@ impl Session {
         let target = self.target();
         let (found, pylock) = match wanted {
             Wanted::Requirements(found) => (found.as_ref().clone(), None),
-            Wanted::Lock(file) => (Requirements::default(), Some(file.draft(target)?.to_toml())),
+            Wanted::Lock(file) => {
+                let draft = file.draft(target)?;
+                if self.lambda().is_some() {
+                    reach::check_lock(&draft)?;
+                }
+                (Requirements::default(), Some(draft.to_toml()))
+            }
         };
         let options = self.resolving.options_for(target);
         if self.lambda().is_some() {
-            check_reachable(&found.list, &options)?;
+            reach::check(&found.list, &options)?;
         }
         Ok(BuildRequest {
             protocol: PROTOCOL,
@@ -314,39 +320,31 @@ fn has_a_platform(remote: &str) -> Fault {
     .hint("leave it out, or build on this machine with `--on local`")
 }
 
-/// Refuses what lies on this machine alone, which a builder elsewhere can't reach.
-fn check_reachable(list: &[Requirement], options: &ResolveOptions) -> Result<(), Fault> {
-    let refuse = |what: String| {
-        Fault::new(
-            Code::USAGE,
-            format!("{what} lies on this machine, and the bundle is built on a remote"),
-        )
-        .hint("put the wheel where the remote can reach it, or work on this machine with `--on local`")
-    };
-    let all = list
-        .iter()
-        .chain(&options.constraints)
-        .chain(&options.overrides);
-    for requirement in all {
-        if let Some(VersionOrUrl::Url(url)) = &requirement.spec.version_or_url
-            && url.scheme() == "file"
-        {
-            let fault = refuse(format!("`{url}`"));
-            return Err(requirement
-                .origin
-                .span
-                .iter()
-                .cloned()
-                .fold(fault, Fault::span));
-        }
+/// What an input's own file says of how to resolve.
+fn own(wanted: &Wanted) -> Wishes {
+    match wanted {
+        Wanted::Requirements(found) => found.settings.clone(),
+        Wanted::Lock(_) => Wishes::default(),
     }
-    match options
-        .find_links
-        .iter()
-        .find(|links| !links.contains("://"))
-    {
-        Some(folder) => Err(refuse(format!("`{folder}` (`--find-links`)"))),
-        None => Ok(()),
+}
+
+/// What is asked of a Python.
+fn wish<'a>(request: Option<&'a PythonRequest>, wanted: &'a Wanted) -> Wish<'a> {
+    Wish {
+        request,
+        requires_python: match wanted {
+            Wanted::Requirements(found) => found.requires_python.as_ref(),
+            Wanted::Lock(_) => None,
+        },
+    }
+}
+
+/// What the input's own lock is for, where it is one and says so. What it says wrongly is told
+/// where the lock is read.
+fn locked(wanted: &Wanted) -> Option<Target> {
+    match wanted {
+        Wanted::Lock(file) => file.target().ok().flatten(),
+        Wanted::Requirements(_) => None,
     }
 }
 
@@ -371,37 +369,10 @@ fn not_offline(remote: &str) -> Fault {
 
 /// The Python that was asked for, on the command line or by the input's lock.
 fn python(resolving: &Resolving, wanted: &Wanted) -> Result<Option<PythonRequest>, Fault> {
-    let locked = match wanted {
-        Wanted::Lock(file) => file.python().map(|python| python.minor_text()),
-        Wanted::Requirements(_) => None,
-    };
+    let locked = locked(wanted).map(|target| {
+        let free_threaded = if target.free_threaded { "t" } else { "" };
+        format!("{}{free_threaded}", target.python.minor_text())
+    });
     let text = resolving.python.as_ref().or(locked.as_ref());
     Ok(text.map(|text| text.parse()).transpose()?)
-}
-
-#[cfg(test)]
-mod tests {
-    use pyrun_core::Origin;
-
-    use super::*;
-
-    #[test]
-    fn a_remote_builder_is_sent_to_no_file_of_this_machine() {
-        let list = |text: &str| {
-            [Requirement::new(
-                text.parse().expect(text),
-                Origin::default(),
-            )]
-        };
-        let options = ResolveOptions::default();
-        let near = "a @ file:///w/a-1-py3-none-any.whl";
-        assert!(check_reachable(&list(near), &options).is_err());
-        assert!(check_reachable(&list("a @ https://x/a-1-py3-none-any.whl"), &options).is_ok());
-        let mut links = options.clone();
-        links.find_links = vec!["/w".to_owned()];
-        assert!(check_reachable(&[], &links).is_err());
-        let mut bounds = options;
-        bounds.constraints = list(near).to_vec();
-        assert!(check_reachable(&[], &bounds).is_err());
-    }
 }

@@ -9,12 +9,10 @@ use pyrun_core::{Exit, Fault, Lock, Policy};
 use pyrun_runner::Surroundings;
 use serde_json::json;
 
-use crate::args::PlaceArgs;
 use crate::args::look::{PolicyCheckArgs, PolicyCommand};
 use crate::console::{Console, Tone, words};
 use crate::inputs::{self, Choice, Input, Wanted};
 use crate::session::Session;
-use crate::settings::remote::LOCAL;
 use crate::settings::{FileSettings, Held, held};
 
 /// Looks at a policy.
@@ -41,6 +39,7 @@ async fn check(args: PolicyCheckArgs, console: &Console) -> Result<ExitCode, Fau
     let file = FileSettings::find(&super::here()?)?;
     let mut is_refused = false;
     for input in inputs::read(&args.sources, &Choice::read(&args.choice)?)? {
+        input.remarks().for_each(|remark| console.remark(remark));
         let held = Held {
             policy: Some(policy.clone()),
             is_advice: true,
@@ -79,13 +78,9 @@ async fn judge(
     console: &Console,
 ) -> Result<Verdict, Fault> {
     // What a remote would refuse is told by its policy, not by its store.
-    let place = PlaceArgs {
-        on: Some(LOCAL.to_owned()),
-        ..args.place.clone()
-    };
     let (wanted, surroundings) = (&input.wanted, Surroundings::function());
     let session = Session::open_held(
-        &place,
+        &args.place,
         &args.resolve,
         file,
         wanted,

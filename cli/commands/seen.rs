@@ -4,16 +4,16 @@
 //! looked at as it is, without a Python or an index.
 
 use pyrun_core::protocol::Goal;
-use pyrun_core::{Code, Fault, Lock, Requirement, Wishes};
+use pyrun_core::{Code, Fault, Lock, Requirement, Target, Wishes};
 use pyrun_runner::Surroundings;
 
 use crate::args::{ChoiceArgs, PlaceArgs, ResolveArgs, TargetArgs};
 use crate::console::Console;
 use crate::graph::Graph;
 use crate::graph::known;
-use crate::inputs::{self, Choice, Input, Wanted};
+use crate::inputs::{self, Choice, Input, Pylock, Wanted};
 use crate::session::Session;
-use crate::settings::{FileSettings, Place, Resolving};
+use crate::settings::{FileSettings, Place, Platform, Resolving};
 
 /// Where one looks when no source is named.
 const USUAL: [&str; 3] = ["pylock.toml", "pyproject.toml", "requirements.txt"];
@@ -76,10 +76,16 @@ pub async fn look(
     let input = one_input(&sources(named)?, &Choice::read(choice)?, "this")?;
     input.remarks().for_each(|remark| console.remark(remark));
     let file = FileSettings::find(&super::here()?)?;
-    let (lock, index) = if let Some(lock) = own_lock(&input.wanted, resolve, &file)? {
+    let own = match &input.wanted {
+        Wanted::Lock(pylock) => own_target(pylock, resolve, target, &file)?
+            .map(|target| pylock.lock(&target))
+            .transpose()?,
+        Wanted::Requirements(_) => None,
+    };
+    let (lock, index) = if let Some(lock) = own {
         let resolving = Resolving::resolve(resolve, &Wishes::default(), &file)?;
         let cache = Place::cache(place, &file)?;
-        let index = known::index(&resolving, &cache, tells_needs(&lock))?;
+        let index = resolving.index(&lock.target, &cache, tells_needs(&lock))?;
         (lock, index)
     } else {
         let surroundings = Surroundings::function();
@@ -108,19 +114,22 @@ pub async fn look(
     })
 }
 
-/// The lock of a file that says itself what it is for, unless another Python is asked for.
-pub fn own_lock(
-    wanted: &Wanted,
+/// What a lock file says itself that it is for, on the platform that is asked for; `None` where it
+/// says nothing, or where another Python is asked for.
+pub fn own_target(
+    pylock: &Pylock,
     resolve: &ResolveArgs,
+    target: &TargetArgs,
     file: &FileSettings,
-) -> Result<Option<Lock>, Fault> {
-    let Wanted::Lock(pylock) = wanted else {
-        return Ok(None);
-    };
+) -> Result<Option<Target>, Fault> {
     if resolve.python_version.is_some() || file.python_version.is_some() {
         return Ok(None);
     }
-    pylock.own()
+    let platform = target.platform.as_deref().map(Platform::read).transpose()?;
+    Ok(pylock.target()?.map(|own| match platform {
+        Some(platform) => platform.with_python(&own.python, own.free_threaded),
+        None => own,
+    }))
 }
 
 /// Whether a lock says who needs whom; some tools' don't, and then the index is asked.

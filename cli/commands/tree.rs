@@ -10,6 +10,7 @@ use crate::args::look::TreeArgs;
 use crate::console::{Console, Paint, Tone, words};
 use crate::graph::Graph;
 use crate::graph::tree::{Row, Shape, rows};
+use crate::near::nearest;
 
 /// Shows which packages need which.
 pub async fn run(args: TreeArgs, console: &Console) -> Result<ExitCode, Fault> {
@@ -61,18 +62,12 @@ pub fn package(text: &str, graph: &Graph) -> Result<PackageName, Fault> {
     if graph.packages.contains_key(&name) {
         return Ok(name);
     }
-    let near = graph
-        .packages
-        .keys()
-        .map(|known| (strsim::jaro_winkler(known.as_ref(), name.as_ref()), known));
-    let near = near.filter(|(score, _)| *score > 0.85);
-    let near = near.max_by(|a, b| a.0.total_cmp(&b.0));
     let fault = Fault::new(
         Code::USAGE,
         format!("`{name}` is not among the locked packages"),
     );
-    Err(match near {
-        Some((_, near)) => fault.hint(format!("did you mean `{near}`?")),
+    Err(match nearest(name.as_ref(), graph.packages.keys()) {
+        Some(near) => fault.hint(format!("did you mean `{near}`?")),
         None => fault.hint("`pyrun tree` shows all of them"),
     })
 }

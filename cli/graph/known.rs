@@ -3,31 +3,13 @@
 //! In: a lock, and an index that may be asked or what is kept of it. Out: metadata by package,
 //! without those of which nothing can be told. Never: fails for a package.
 
-use std::collections::BTreeMap;
-use std::path::Path;
-use std::sync::Arc;
-
 use futures::stream::{self, StreamExt as _};
-use pyrun_builder::index::{
-    Announced, Client as Index, ClientOptions, File, FileKind, Metadata, Project, Source as _,
-};
-use pyrun_core::{Fault, Lock, LockedPackage, PackageName};
-
-use crate::settings::Resolving;
+use pyrun_builder::index::{Announced, Client as Index, File, FileKind, Project, Source as _};
+pub use pyrun_builder::resolve::Known;
+use pyrun_core::{Lock, LockedPackage, PackageName};
 
 /// How many packages are asked about at once.
 const PARALLEL: usize = 16;
-
-/// Metadata by package.
-pub type Known = BTreeMap<PackageName, Arc<Metadata>>;
-
-/// The index that is used, or what is kept of it.
-pub fn index(resolving: &Resolving, cache: &Path, offline: bool) -> Result<Index, Fault> {
-    Ok(Index::new(ClientOptions {
-        offline: offline || resolving.offline,
-        ..ClientOptions::of(resolving.options(), cache.join("index"))
-    })?)
-}
 
 /// The metadata of these packages of a lock, as far as it is to be had.
 pub async fn metadata<'a>(

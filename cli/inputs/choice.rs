@@ -4,8 +4,10 @@
 //! there are: the project's file does.
 
 use pyrun_core::{Code, ExtraName, Fault};
+use pyrun_script::uv::UvPart;
 
 use crate::args::ChoiceArgs;
+use crate::near::nearest;
 
 /// Which extras and groups are wanted. A group's name is built as that of an extra is.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -50,27 +52,26 @@ impl Choice {
     }
 
     /// The extras and groups that are chosen, of a project with these extras.
-    pub fn active<'a>(&'a self, extras: impl Iterator<Item = &'a ExtraName>) -> Vec<ExtraName> {
-        let named = self.extras.iter().chain(&self.groups);
-        let all = extras.filter(|_| self.all_extras);
-        named.chain(&self.only_groups).chain(all).cloned().collect()
+    pub fn active<'a>(&'a self, extras: impl Iterator<Item = &'a ExtraName>) -> Vec<UvPart> {
+        let extras = extras.filter(|_| self.all_extras).chain(&self.extras);
+        let groups = self.groups.iter().chain(&self.only_groups);
+        extras
+            .cloned()
+            .map(UvPart::Extra)
+            .chain(groups.cloned().map(UvPart::Group))
+            .collect()
     }
 }
 
 /// There is no such extra or group.
 pub fn unknown(what: &str, name: &str, path: &str, there: impl Iterator<Item = String>) -> Fault {
     let there: Vec<String> = there.collect();
-    let near = there
-        .iter()
-        .map(|each| (strsim::jaro_winkler(each, name), each))
-        .filter(|(score, _)| *score > 0.85)
-        .max_by(|a, b| a.0.total_cmp(&b.0));
     let fault = Fault::new(
         Code::REQUIREMENT_INVALID,
         format!("`{path}` has no {what} `{name}`"),
     );
-    match near {
-        Some((_, near)) => fault.hint(format!("did you mean `{near}`?")),
+    match nearest(name, &there) {
+        Some(near) => fault.hint(format!("did you mean `{near}`?")),
         None if there.is_empty() => fault.hint(format!("it has no {what}s at all")),
         None => fault.hint(format!("it has `{}`", there.join("`, `"))),
     }

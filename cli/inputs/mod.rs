@@ -18,6 +18,8 @@ use std::path::Path;
 use pyrun_core::request::without_credentials;
 use pyrun_core::{Code, Fault, Origin, Requirement, VersionSpecifiers, Wishes};
 
+use crate::near::nearest;
+
 pub use address::links;
 pub use choice::Choice;
 pub use pylock::Pylock;
@@ -225,13 +227,9 @@ fn near(path: &str) -> String {
     let Ok(entries) = fs_err::read_dir(folder) else {
         return format!("there is no folder `{}` either", folder.display());
     };
-    let best = entries
-        .filter_map(|entry| entry.ok()?.file_name().into_string().ok())
-        .map(|name| (strsim::jaro_winkler(&name, &wanted), name))
-        .filter(|(score, _)| *score > 0.85)
-        .max_by(|a, b| a.0.total_cmp(&b.0));
-    match best {
-        Some((_, name)) => format!("did you mean `{}`?", path.with_file_name(name).display()),
+    let names = entries.filter_map(|entry| entry.ok()?.file_name().into_string().ok());
+    match nearest(&wanted, names) {
+        Some(name) => format!("did you mean `{}`?", path.with_file_name(name).display()),
         None => "check the path; it is looked for from the current folder".to_owned(),
     }
 }

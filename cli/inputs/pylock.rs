@@ -6,8 +6,8 @@
 use std::borrow::Cow;
 use std::path::{Path, PathBuf};
 
-use pyrun_core::lock::{Draft, Kept, LockError};
-use pyrun_core::{Code, Fault, Lock, PythonVersion, Target};
+use pyrun_core::lock::{Draft, Kept};
+use pyrun_core::{Code, Fault, Lock, Target};
 
 use super::choice::Choice;
 use super::read_text;
@@ -53,13 +53,11 @@ impl Pylock {
         Ok(Self { content, folder })
     }
 
-    /// The Python that it was made for, where it says so itself.
-    pub fn python(&self) -> Option<PythonVersion> {
+    /// What it is for, where it says so itself.
+    pub fn target(&self) -> Result<Option<Target>, Fault> {
         match &self.content {
-            Content::Pylock(text) => Lock::draft(text, None)
-                .ok()
-                .map(|draft| draft.lock.target.python),
-            Content::Uv(..) => None,
+            Content::Pylock(text) => Ok(Lock::target_in(text)?),
+            Content::Uv(..) => Ok(None),
         }
     }
 
@@ -69,18 +67,6 @@ impl Pylock {
             Content::Pylock(text) => text.into(),
             Content::Uv(file, choice) => file.to_pylock(target, choice)?.into(),
         })
-    }
-
-    /// The lock for what it says itself that it is for; `None` where it does not say it.
-    pub fn own(&self) -> Result<Option<Lock>, Fault> {
-        let Content::Pylock(text) = &self.content else {
-            return Ok(None);
-        };
-        match Lock::draft(text, None) {
-            Ok(draft) => Ok(Some(self.at_home(draft).finish()?)),
-            Err(LockError::NoTarget) => Ok(None),
-            Err(error) => Err(error.into()),
-        }
     }
 
     /// What stands in the file and has no place in the lock that was read from it.

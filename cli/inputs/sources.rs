@@ -5,8 +5,8 @@
 
 use std::path::Path;
 
-use pyrun_core::{Code, ExtraName, Fault, MarkerTree, Pin, Requirement, VersionOrUrl, Wishes};
-use pyrun_script::uv::{UvPlace, UvSource};
+use pyrun_core::{Code, Fault, MarkerTree, Pin, Requirement, VersionOrUrl, Wishes};
+use pyrun_script::uv::{UvPart, UvPlace, UvSource};
 
 use super::{address, parse_requirement};
 
@@ -14,12 +14,12 @@ use super::{address, parse_requirement};
 pub fn apply(
     list: &mut Vec<Requirement>,
     sources: &[UvSource],
-    active: &[ExtraName],
+    active: &[UvPart],
 ) -> Result<Vec<Pin>, Fault> {
     let mut pins = Vec::new();
     let holds = |source: &&UvSource| {
         let only = source.only_with.as_ref();
-        only.is_none_or(|name| active.contains(name))
+        only.is_none_or(|part| active.contains(part))
     };
     for source in sources.iter().filter(holds) {
         let named = list.iter().any(|each| needs(each, source));

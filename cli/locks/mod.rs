@@ -1,5 +1,4 @@
 //! Locks beside what they were made from, and beside each other.
 
-pub mod check;
 pub mod diff;
 pub mod outside;

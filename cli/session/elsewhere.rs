@@ -5,10 +5,8 @@
 //! one of its version is here.
 
 use pyrun_builder::Builder;
-use pyrun_builder::index::{Client as Index, ClientOptions};
 use pyrun_builder::sdist::Bench;
-use pyrun_core::protocol::Freshness;
-use pyrun_core::{Code, Fault, PythonVersion, Target};
+use pyrun_core::{Code, Fault, Target};
 use pyrun_runner::interpreter::{self, Environment, Interpreter, Wanted as WantedPython};
 
 use crate::remote::Wish;
@@ -27,14 +25,14 @@ pub struct There {
 }
 
 impl There {
-    /// Opens the builder. `locked` is the Python that the input's own lock is for.
+    /// Opens the builder. `locked` is what the input's own lock is for; its Python counts.
     pub async fn open(
         place: Place,
         resolving: &Resolving,
         held: &Held,
         platform: Platform,
         wish: &Wish<'_>,
-        locked: Option<PythonVersion>,
+        locked: Option<Target>,
     ) -> Result<Self, Fault> {
         let find = |wanted: &WantedPython<'_>| {
             interpreter::find(wanted, &Environment::of_process(), &place.cache)
@@ -49,7 +47,7 @@ impl There {
                 let (python, free_threaded) = platform::python(text)?;
                 platform.with_python(&python, free_threaded)
             }
-            (None, Some(python), _) => platform.with_python(&python, false),
+            (None, Some(locked), _) => platform.with_python(&locked.python, locked.free_threaded),
             (None, None, Some(here)) => {
                 platform.with_python(&here.target.python, here.target.free_threaded)
             }
@@ -67,12 +65,7 @@ impl There {
             None => find(&WantedPython::default())?,
         };
         let store = depot::store(&place.store).await?;
-        let options = resolving.options_for(&target);
-        let index = Index::new(ClientOptions {
-            offline: resolving.offline,
-            refresh: resolving.freshness == Freshness::Upgrade,
-            ..ClientOptions::of(&options, place.cache.join("index"))
-        })?;
+        let index = resolving.index(&target, &place.cache, false)?;
         let bench = Bench::new(&here.executable, here.target.clone());
         let scratch = place.cache.join("scratch");
         let builder = Builder::new(store, index, scratch).with_bench(bench);

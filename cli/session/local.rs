@@ -7,9 +7,8 @@ use std::path::Path;
 use std::sync::Arc;
 
 use pyrun_builder::Builder;
-use pyrun_builder::index::{Client as Index, ClientOptions};
 use pyrun_builder::sdist::Bench;
-use pyrun_core::protocol::{Freshness, Room};
+use pyrun_core::protocol::Room;
 use pyrun_core::{Fault, LockHash};
 use pyrun_runner::interpreter::{self, Environment, Interpreter, Wanted as WantedPython};
 use pyrun_runner::{Runner, Surroundings};
@@ -47,12 +46,7 @@ impl Here {
         };
         let interpreter = interpreter::find(&wanted, &Environment::of_process(), &place.cache)?;
         let store = depot::store(&place.store).await?;
-        let options = resolving.options_for(&interpreter.target);
-        let index = Index::new(ClientOptions {
-            offline: resolving.offline,
-            refresh: resolving.freshness == Freshness::Upgrade,
-            ..ClientOptions::of(&options, place.cache.join("index"))
-        })?;
+        let index = resolving.index(&interpreter.target, &place.cache, false)?;
         let bench = Bench::new(&interpreter.executable, interpreter.target.clone());
         let scratch = place.cache.join("scratch");
         let builder = Builder::new(Arc::clone(&store), index, scratch).with_bench(bench);

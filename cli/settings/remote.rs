@@ -10,6 +10,7 @@ use pyrun_core::{Code, Fault};
 use serde::Deserialize;
 
 use super::FileSettings;
+use crate::near::nearest;
 
 /// The name of this machine.
 pub const LOCAL: &str = "local";
@@ -226,15 +227,11 @@ pub fn names(file: &FileSettings) -> Vec<&str> {
 
 fn unknown(name: &str, file: &FileSettings) -> Fault {
     let names = names(file);
-    let near = names
-        .iter()
-        .map(|known| (strsim::jaro_winkler(known, name), *known))
-        .filter(|(score, _)| *score > 0.8)
-        .max_by(|one, other| one.0.total_cmp(&other.0));
+    let near = nearest(name, names.iter().copied());
     let fault = Fault::new(Code::REMOTE_UNKNOWN, format!("there is no remote `{name}`"))
         .cause(format!("there are {}", names.join(", ")));
     match near {
-        Some((_, near)) => fault.hint(format!("did you mean `{near}`?")),
+        Some(near) => fault.hint(format!("did you mean `{near}`?")),
         None => fault.hint(format!("a table `[on.{name}]` in pyrun.toml sets one up")),
     }
 }

@@ -2,10 +2,11 @@
 //!
 //! In: flags, what the input's own file says, `pyrun.toml`. Out: [`Resolving`]. What chooses one
 //! thing is taken from the first of these that says it; bounds, links and formats add up. Never:
-//! asks an index; files of bounds are read here.
+//! asks an index, though it makes the client that does; files of bounds are read here.
 
 use std::path::{Path, PathBuf};
 
+use pyrun_builder::index::{Client as Index, ClientOptions};
 use pyrun_core::protocol::Freshness;
 use pyrun_core::request::{Prerelease, Resolution};
 use pyrun_core::{Code, Fault, Formats, PackageName, Pin, Policy, ResolveOptions, Target, Wishes};
@@ -77,11 +78,6 @@ impl Resolving {
         })
     }
 
-    /// What enters the request, without pins that hold on some targets alone.
-    pub fn options(&self) -> &ResolveOptions {
-        &self.options
-    }
-
     /// Holds what is asked for, and what is known to be needed, to the indexes that a policy names
     /// for it.
     pub fn pin(&mut self, policy: &Policy, asked: Vec<PackageName>) {
@@ -97,6 +93,15 @@ impl Resolving {
             known.or_insert_with(|| pin.index.clone());
         }
         options
+    }
+
+    /// The index that is asked for packages of a target, or what is kept of it below `cache`.
+    pub fn index(&self, target: &Target, cache: &Path, offline: bool) -> Result<Index, Fault> {
+        Ok(Index::new(ClientOptions {
+            offline: offline || self.offline,
+            refresh: self.freshness == Freshness::Upgrade,
+            ..ClientOptions::of(&self.options_for(target), cache.join("index"))
+        })?)
     }
 }
 

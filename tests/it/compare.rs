@@ -207,3 +207,50 @@ fn what_other_tools_wrote_into_a_lock_stays_there() {
     assert_eq!(again.stdout, ours);
     assert!(world.pyrun(&["prewarm", "pylock.ours.toml"]).success());
 }
+
+#[test]
+fn the_index_that_a_package_is_tied_to_says_who_published_it() {
+    let world = World::with(
+        Packages::new()
+            .with(IndexFile::from(words("1.0").build()).provenance(publisher("us/words")))
+            .with(IndexFile::from(words("2.0").build()).provenance(publisher("evil/words"))),
+    );
+    let usual = pyrun_kit::IndexServer::start(Packages::new());
+    let (index, tied) = (usual.url(), format!("words={}", world.index.url()));
+    let options = ["--index-url", &index, "--index-for", &tied];
+    let pyrun = |words: &[&str]| {
+        let words: Vec<&str> = words.iter().chain(&options).copied().collect();
+        world.pyrun(&words)
+    };
+    assert!(pyrun(&["lock", "-o", "pylock.toml", "words<2"]).success());
+    let output = pyrun(&["lock", "--diff", "pylock.toml", "words"]);
+    assert!(
+        output
+            .stdout
+            .contains("published by GitHub evil/words instead of GitHub us/words"),
+        "{output:?}"
+    );
+}
+
+#[test]
+fn a_lock_is_looked_at_and_checked_for_the_platform_that_is_asked_for() {
+    let world = World::new();
+    let arm = ["--platform", "aarch64-manylinux_2_28"];
+    let on = |words: &[&'static str], more: &[&'static str]| {
+        let words: Vec<&str> = words.iter().chain(more).copied().collect();
+        world.pyrun(&words)
+    };
+    world.context.write("requirements.txt", "words\n");
+    assert!(on(&["lock", "-o", "pylock.toml", "requirements.txt"], &arm).success());
+    let tree = on(&["tree", "pylock.toml"], &arm);
+    assert!(tree.success(), "{tree:?}");
+    let x86 = ["--platform", "x86_64-manylinux_2_28"];
+    let tree = on(&["tree", "pylock.toml"], &x86);
+    assert_eq!(tree.status, Some(3), "{tree:?}");
+    let check = ["lock", "--check", "pylock.toml", "requirements.txt"];
+    assert!(on(&check, &[]).success());
+    assert!(on(&check, &arm).success());
+    let refused = on(&check, &x86);
+    assert_eq!(refused.status, Some(3), "{refused:?}");
+    assert!(refused.stderr.contains("lock.outdated"), "{refused:?}");
+}

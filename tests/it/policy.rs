@@ -212,3 +212,18 @@ fn a_bill_of_materials_depends_on_the_bundle_alone() {
     let (status, said) = world.fails(&["cache", "info", &hash, "--vulnerabilities"]);
     assert_eq!(status, 2, "{said}");
 }
+
+#[test]
+fn a_check_says_what_of_a_file_is_passed_over() {
+    let world = world();
+    world.context.write("p.toml", "[packages]\ndeny = []\n");
+    world
+        .context
+        .write("requirements.txt", "--prefer-binary\nwords\n");
+    let output = world.pyrun(&["policy", "check", "p.toml", "requirements.txt"]);
+    assert!(output.success(), "{output:?}");
+    assert!(
+        output.stderr.contains("`--prefer-binary` is passed over"),
+        "{output:?}"
+    );
+}

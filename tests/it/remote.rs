@@ -321,3 +321,24 @@ fn a_store_of_ones_own_does_not_go_with_a_remote() {
     assert_eq!(output.status, Some(2), "{output:?}");
     assert!(output.stderr.contains("has its own"), "{output:?}");
 }
+
+#[test]
+fn a_policy_of_this_machine_has_no_say_on_a_remote() {
+    let cloud = Cloud::new();
+    let settings = cloud.context.read("pyrun.toml");
+    cloud
+        .context
+        .write("pyrun.toml", format!("policy = 'p.toml'\n{settings}"));
+    let pin = "[indexes.of]\nrequests = 'https://corp.example/simple'\n";
+    for policy in [pin, "nonsense = ["] {
+        cloud.context.write("p.toml", policy);
+        let output = cloud.pyrun(&["prewarm", "--on", "test", "--build-only", "requests"]);
+        assert!(output.success(), "{output:?}");
+        let calls = cloud.server.calls();
+        let Some(Ask::Build(asked)) = calls.last().map(question) else {
+            panic!("a build")
+        };
+        let pins = asked.request.options.index_of;
+        assert!(pins.is_empty(), "the remote has its own: {pins:?}");
+    }
+}

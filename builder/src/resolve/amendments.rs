@@ -190,6 +190,21 @@ impl Amendments {
         }
     }
 
+    /// What a need that is known by its name alone comes to.
+    pub(super) fn noted(&self, name: &PackageName) -> Vec<Dependency> {
+        match self.overrides.get(name) {
+            Some(standing) => {
+                let standing = standing.iter();
+                let standing = standing.map(|(by, one)| Dependency {
+                    by: Some(*by),
+                    ..one.clone()
+                });
+                standing.collect()
+            }
+            None => vec![Dependency::bare(name.clone())],
+        }
+    }
+
     /// An address that a package must not choose for the user: anybody may stand behind it.
     fn strange_address(&self, need: &Dependency) -> Option<ByAddress> {
         let url = need.address.as_ref()?;
@@ -243,7 +258,7 @@ impl Amendments {
 }
 
 /// Whether two addresses are of one file: who asks and what it should be do not count.
-fn is_same(one: &str, two: &str) -> bool {
+pub(super) fn is_same(one: &str, two: &str) -> bool {
     let bare = |url: &str| {
         let url = without_credentials(url);
         url.split('#').next().unwrap_or_default().to_owned()

@@ -26,6 +26,17 @@ pub(super) struct Dependency {
 pub(super) type Key = (PackageName, String, Vec<ExtraName>, Option<String>);
 
 impl Dependency {
+    /// One on any version.
+    pub(super) fn bare(name: PackageName) -> Self {
+        Self {
+            name,
+            extras: Vec::new(),
+            specifiers: VersionSpecifiers::empty(),
+            address: None,
+            by: None,
+        }
+    }
+
     /// Its key.
     pub(super) fn key(&self) -> Key {
         (

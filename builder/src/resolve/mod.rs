@@ -9,6 +9,7 @@
 //! and `conflict` its two halves); `search` feeds it, `prefetch` asks ahead within a `budget`; `driver`
 //! makes a lock of the answer; `explain`, `minimal` and `verdict` turn a failure into sentences
 //! (`dead_end` and `absent` those about one package), and `relax` tries what would help.
+//! `objections` holds a lock that is there to the same rules.
 
 mod absent;
 mod amendments;
@@ -26,6 +27,7 @@ mod hashes;
 mod incompatibility;
 mod minimal;
 mod moment;
+mod objections;
 mod packages;
 mod partial;
 mod phrases;
@@ -41,3 +43,4 @@ mod verdict;
 pub use driver::resolve;
 pub use error::{Limit, ResolveError};
 pub use moment::as_of;
+pub use objections::{Known, objections};

@@ -3,7 +3,9 @@
 use std::path::Path;
 use std::process::ExitCode;
 
-use pyrun_core::{Code, Fault, Lock};
+use jiff::Timestamp;
+use pyrun_builder::resolve::objections;
+use pyrun_core::{Code, Fault, Lock, Request};
 use pyrun_runner::Surroundings;
 use serde_json::json;
 
@@ -12,7 +14,6 @@ use crate::commands::seen;
 use crate::console::Console;
 use crate::graph::known::{self, Known};
 use crate::inputs::{Input, Pylock, Requirements, Wanted};
-use crate::locks::check::{Asked, reasons};
 use crate::session::Session;
 use crate::settings::{FileSettings, Place, Resolving};
 
@@ -43,12 +44,13 @@ pub async fn run(
     let resolving = Resolving::resolve(&args.resolve, &found.settings, file)?;
     let cache = Place::cache(&args.place, file)?;
     let known = known(&lock, found, &resolving, &cache).await?;
-    let asked = Asked {
-        requirements: &found.list,
-        requires_python: found.requires_python.as_ref(),
-        options: &resolving.options_for(&lock.target),
+    let request = Request {
+        requirements: found.list.clone(),
+        requires_python: found.requires_python.clone(),
+        target: lock.target.clone(),
+        options: resolving.options_for(&lock.target),
     };
-    let reasons = reasons(&lock, &asked, &known);
+    let reasons = objections(&request, &lock, &known, Timestamp::now())?;
     if !reasons.is_empty() {
         return Err(outdated(&shown, &input.name, reasons));
     }
@@ -69,9 +71,8 @@ async fn read(
     file: &FileSettings,
 ) -> Result<Result<Lock, Fault>, Fault> {
     let pylock = Pylock::read(path)?;
-    let wanted = Wanted::Lock(pylock.clone());
-    if let Some(lock) = seen::own_lock(&wanted, &args.resolve, file)? {
-        return Ok(Ok(lock));
+    if let Some(target) = seen::own_target(&pylock, &args.resolve, &args.target, file)? {
+        return Ok(pylock.lock(&target));
     }
     let surroundings = Surroundings::function();
     let session = Session::open(
@@ -94,7 +95,7 @@ async fn known(
     resolving: &Resolving,
     cache: &Path,
 ) -> Result<Known, Fault> {
-    let kept = known::index(resolving, cache, true)?;
+    let kept = resolving.index(&lock.target, cache, true)?;
     let mut known = known::metadata(lock, &kept, |_| true).await;
     let with_extras = |name: &pyrun_core::PackageName| {
         let mut asked = found.list.iter();
@@ -103,7 +104,7 @@ async fn known(
     let is_missing =
         |name: &pyrun_core::PackageName| with_extras(name) && !known.contains_key(name);
     if lock.packages.keys().any(is_missing) {
-        let index = known::index(resolving, cache, false)?;
+        let index = resolving.index(&lock.target, cache, false)?;
         let more = known::metadata(lock, &index, is_missing).await;
         known.extend(more);
     }

@@ -4,6 +4,7 @@
 //! the PEP has be an error, nor a group twice.
 
 use std::collections::BTreeMap;
+use std::ops::Range;
 
 use pyrun_core::{ExtraName, Fault, Requirement};
 use toml::Spanned;
@@ -87,10 +88,11 @@ impl Walk<'_> {
         let wrong = |message: String| source.wrong(message, list.span());
         let items = list.get_ref().as_array();
         let items = items.ok_or_else(|| wrong(format!("the group `{name}` must be an array")))?;
+        let mut places = Places::new(source.text, list.span());
         for item in items {
             match item {
                 toml::Value::String(text) => {
-                    let range = within(source.text, list.span(), text);
+                    let range = places.next(text);
                     self.found.push(source.requirement(text, range)?);
                 }
                 toml::Value::Table(table) => {
@@ -106,7 +108,7 @@ impl Walk<'_> {
                         let message = format!(
                             "the group `{name}` includes `{included}`, and there is no such group"
                         );
-                        let range = within(source.text, list.span(), included);
+                        let range = places.next(included);
                         return Err(source.wrong(message, range));
                     };
                     self.group(&other)?;
@@ -124,13 +126,37 @@ impl Walk<'_> {
     }
 }
 
-/// Where a text stands in a list, as far as it is written as it reads.
-fn within(text: &str, list: std::ops::Range<usize>, item: &str) -> std::ops::Range<usize> {
-    let place = text.get(list.clone()).and_then(|written| {
-        ["\"", "'"].iter().find_map(|quote| {
-            let at = written.find(&format!("{quote}{item}{quote}"))?;
-            Some(list.start + at..list.start + at + item.len() + 2)
-        })
-    });
-    place.unwrap_or(list)
+/// Finds where the texts of a list stand, one after the other, as far as they are written as they
+/// read; from the first that is not, all are at the list itself.
+struct Places<'a> {
+    text: &'a str,
+    list: Range<usize>,
+    /// Where the next is looked for; `None` when it is no use any more.
+    next: Option<usize>,
+}
+
+impl<'a> Places<'a> {
+    fn new(text: &'a str, list: Range<usize>) -> Self {
+        let next = Some(list.start);
+        Self { text, list, next }
+    }
+
+    fn next(&mut self, item: &str) -> Range<usize> {
+        let found = self.next.and_then(|from| self.find(from, item));
+        self.next = found.as_ref().map(|range| range.end);
+        found.unwrap_or_else(|| self.list.clone())
+    }
+
+    /// The item in quotes, at or after an offset.
+    fn find(&self, from: usize, item: &str) -> Option<Range<usize>> {
+        let written = self.text.get(from..self.list.end)?;
+        let quotes = |at: usize| {
+            let before = written[..at].chars().next_back()?;
+            let after = written[at + item.len()..].chars().next()?;
+            (before == after && matches!(before, '"' | '\'')).then_some(at)
+        };
+        let mut matches = written.match_indices(item).map(|(at, _)| at);
+        let at = from + matches.find_map(quotes)?;
+        Some(at - 1..at + item.len() + 1)
+    }
 }

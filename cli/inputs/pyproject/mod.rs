@@ -16,6 +16,7 @@ use pyrun_core::{Code, Fault, Origin, Requirement, Span, VersionSpecifiers};
 use pyrun_script::uv::{self, UvTable};
 use serde::Deserialize;
 use toml::Spanned;
+use toml::de::{DeTable, DeValue};
 
 use super::choice::Choice;
 use super::{Requirements, parse_requirement, sources};
@@ -47,12 +48,24 @@ struct ProjectTable {
 struct Source<'a> {
     path: &'a str,
     text: &'a str,
+    /// Where each line begins.
+    lines: &'a [usize],
 }
+
+/// The longest line, in bytes, that is shown whole: every requirement keeps the line it stands on.
+const LONGEST_SHOWN: usize = 2000;
 
 /// Reads what is wanted of a project.
 pub fn read(path: &str, text: &str, choice: &Choice) -> Result<Requirements, Fault> {
-    let source = Source { path, text };
-    let file: File = toml::from_str(text).map_err(|error| source.not_toml(&error))?;
+    let ends = text.match_indices('\n').map(|(at, _)| at + 1);
+    let lines: Vec<usize> = std::iter::once(0).chain(ends).collect();
+    let lines = lines.as_slice();
+    let source = Source { path, text, lines };
+    let parsed = DeTable::parse(text).map_err(|error| source.not_toml(&error))?;
+    // What is wrong with the project is told before what is wrong with its tools.
+    let uv = source.uv_table(parsed.get_ref());
+    let file = File::deserialize(toml::Deserializer::from(parsed));
+    let file = file.map_err(|error| source.not_toml(&error))?;
     let mut found = Requirements::default();
     let project = match &file.project {
         Some(table) => Some(Project::of(table, source)?),
@@ -84,7 +97,7 @@ pub fn read(path: &str, text: &str, choice: &Choice) -> Result<Requirements, Fau
             _ => found.list.push(requirement),
         }
     }
-    let uv = source.uv_table()?;
+    let uv = uv?;
     let active: Vec<_> = choice.active(project.iter().flat_map(Project::extras));
     found.settings = uv.wishes;
     let pins = sources::apply(&mut found.list, &uv.sources, &active)?;
@@ -124,12 +137,11 @@ impl Source<'_> {
     }
 
     /// `[tool.uv]`, where there is one.
-    fn uv_table(self) -> Result<UvTable, Fault> {
-        let parsed = toml::de::DeTable::parse(self.text).map_err(|error| self.not_toml(&error))?;
-        let table = |table: Option<&toml::Spanned<toml::de::DeValue<'_>>>| {
+    fn uv_table(self, parsed: &DeTable<'_>) -> Result<UvTable, Fault> {
+        let table = |table: Option<&Spanned<DeValue<'_>>>| {
             table.is_some_and(|value| value.get_ref().as_table().is_some())
         };
-        let tool = parsed.get_ref().get("tool");
+        let tool = parsed.get("tool");
         let uv = tool.filter(|_| table(tool)).and_then(|tool| {
             let tool = tool.get_ref().as_table()?;
             tool.get("uv")?.get_ref().as_table()
@@ -141,20 +153,29 @@ impl Source<'_> {
         }
     }
 
-    /// The place of a byte range.
+    /// The place of a byte range. A line that is too long to be shown is taken to begin there.
     fn place(self, range: std::ops::Range<usize>) -> Span {
         let text = self.text;
         let from = text.floor_char_boundary(range.start.min(text.len()));
-        let start = text[..from].rfind('\n').map_or(0, |at| at + 1);
-        let end = text[from..].find('\n').map_or(text.len(), |at| from + at);
-        let to = text.floor_char_boundary(range.end.clamp(from, end));
+        // The first line begins at 0.
+        let line = self.lines.partition_point(|start| *start <= from);
+        let end = self.lines.get(line).map_or(text.len(), |next| next - 1);
+        let mut start = self.lines[line - 1];
+        let mut shown_end = end;
+        if end - start > LONGEST_SHOWN {
+            start = from;
+            shown_end = text.floor_char_boundary(end.min(from + LONGEST_SHOWN));
+        }
+        let to = text.floor_char_boundary(range.end.clamp(from, shown_end.max(from)));
         let number = |value: usize| u32::try_from(value).unwrap_or(u32::MAX);
         Span {
             file: self.path.to_owned(),
-            line: number(text[..from].matches('\n').count() + 1),
+            line: number(line),
             column: number(text[start..from].chars().count() + 1),
             length: number(text[from..to].chars().count().max(1)),
-            text: text[start..end].trim_end_matches('\r').to_owned(),
+            text: text[start..shown_end.max(start)]
+                .trim_end_matches('\r')
+                .to_owned(),
             label: String::new(),
         }
     }

@@ -188,3 +188,64 @@ cuda = { workspace = true, extra = "gpu" }
     );
     assert_eq!(fault.spans.len(), 1);
 }
+
+#[test]
+fn a_file_of_one_long_line_is_read_quickly_and_its_places_stay_small() {
+    let names: Vec<String> = (0..20_000).map(|at| format!("'package-{at}'")).collect();
+    let list = names.join(", ");
+    let text = format!(
+        "[project]\nname = 'p'\ndependencies = [{list}]\n[dependency-groups]\ng = [{list}]\n"
+    );
+    let found = read("pyproject.toml", &text, &choice(&[], &["g"], &[])).expect("requirements");
+    assert_eq!(found.list.len(), 40_000);
+    for (at, line) in [(19_999, 3), (39_999, 5)] {
+        let span = found.list[at].origin.span.as_ref().expect("a place");
+        assert_eq!((span.line, span.column, span.length), (line, 1, 15));
+        assert!(span.text.starts_with("'package-19999'"), "{span:?}");
+    }
+    let spans = found
+        .list
+        .iter()
+        .filter_map(|each| each.origin.span.as_ref());
+    let bytes: usize = spans.map(|span| span.text.len()).sum();
+    assert!(bytes <= 40_000 * LONGEST_SHOWN);
+}
+
+#[test]
+fn members_of_a_group_are_found_where_they_stand() {
+    let text =
+        "[dependency-groups]\ng = ['a', # 'b' is next\n  \"b\", 'ab', 'b',\n  \"\\u0063\", 'd']\n";
+    let found = read("p", text, &choice(&[], &[], &["g"])).expect("a group");
+    let places = found
+        .list
+        .iter()
+        .filter_map(|each| each.origin.span.as_ref());
+    let places: Vec<(u32, u32)> = places.map(|span| (span.line, span.column)).collect();
+    assert_eq!(places[..1], [(2, 6)]);
+    assert_eq!(places[2..4], [(3, 8), (3, 14)]);
+    assert_eq!(
+        places[4..],
+        [(2, 5), (2, 5)],
+        "those behind an escape are at the list"
+    );
+}
+
+#[test]
+fn a_source_for_an_extra_is_not_one_for_a_group_of_its_name() {
+    let text = "[project]\nname = 'p'\ndependencies = ['torch']\n\
+        [project.optional-dependencies]\ncpu = []\n[dependency-groups]\ncpu = []\n\
+        [tool.uv.sources]\ntorch = { url = 'https://h/torch-1-py3-none-any.whl', extra = 'cpu' }\n";
+    let asked = |choice: &Choice| {
+        let found = read("pyproject.toml", text, choice).expect("requirements");
+        found.list[0].spec.to_string()
+    };
+    assert_eq!(asked(&choice(&[], &["cpu"], &[])), "torch");
+    assert!(asked(&choice(&["cpu"], &[], &[])).contains("https://h/"));
+    let text = text.replace("extra = 'cpu'", "group = 'cpu'");
+    let asked = |choice: &Choice| {
+        let found = read("pyproject.toml", &text, choice).expect("requirements");
+        found.list[0].spec.to_string()
+    };
+    assert_eq!(asked(&choice(&["cpu"], &[], &[])), "torch");
+    assert!(asked(&choice(&[], &["cpu"], &[])).contains("https://h/"));
+}

@@ -133,14 +133,24 @@ fn without_comment(text: &str) -> &str {
 }
 
 impl Line<'_> {
+    /// The file and the physical line of an offset of the text. Cheap, unlike a [`Span`], which
+    /// holds the whole line: a line may have a hundred thousand options.
+    pub fn place(&self, offset: usize) -> String {
+        let at = self.piece(offset);
+        format!("{}:{}", self.file, self.pieces[at].1)
+    }
+
+    /// The piece that an offset of the text is in.
+    fn piece(&self, offset: usize) -> usize {
+        let after = self.pieces.partition_point(|(start, ..)| *start <= offset);
+        // A piece always begins at 0.
+        after.saturating_sub(1)
+    }
+
     /// The place of a byte range of the text; of one that spans physical lines, its part on the
     /// first. What stands between `://` and an `@` is masked.
     pub fn span(&self, range: std::ops::Range<usize>) -> Span {
-        let at = self
-            .pieces
-            .partition_point(|(start, ..)| *start <= range.start);
-        // A piece always begins at 0.
-        let at = at.saturating_sub(1);
+        let at = self.piece(range.start);
         let (start, line, raw) = self.pieces[at];
         // What continues a line is no part of what it says.
         let next = self.pieces.get(at + 1).map_or(usize::MAX, |piece| piece.0);

@@ -162,33 +162,46 @@ impl File<'_> {
     fn option(&mut self, word: &Word, line: &Line) -> Result<(), Fault> {
         let value = variables::expand(&word.value)
             .map_err(|name| unset(&name, line, word.range.clone()))?;
+        let taken = self.take(word, &value, line);
+        taken.map_err(|fault| {
+            if value == word.value {
+                return fault;
+            }
+            // What a variable holds is not shown: it may be a secret.
+            let (spelling, written) = (word.option.spelling(), &word.value);
+            let message = format!("`{spelling} {written}` can't be used as its variables are set");
+            let hidden = Fault::new(fault.code, message).span(line.span(word.range.clone()));
+            hidden.hint("look at what the variables hold, which is not shown here")
+        })
+    }
+
+    /// Takes what an option says, with its variables' values in place.
+    fn take(&mut self, word: &Word, value: &str, line: &Line) -> Result<(), Fault> {
         let settings = &mut self.found.settings;
         match word.option {
-            Known::Requirement => self.include(&value, Role::Requirements, word, line)?,
-            Known::Constraint => self.include(&value, Role::Constraints, word, line)?,
-            Known::IndexUrl => settings.indexes = vec![index(&value, word, line)?],
-            Known::ExtraIndexUrl => settings.extra_indexes.push(index(&value, word, line)?),
+            Known::Requirement => self.include(value, Role::Requirements, word, line)?,
+            Known::Constraint => self.include(value, Role::Constraints, word, line)?,
+            Known::IndexUrl => settings.indexes = vec![index(value, word, line)?],
+            Known::ExtraIndexUrl => settings.extra_indexes.push(index(value, word, line)?),
             Known::NoIndex => settings.no_index = true,
             Known::FindLinks => {
-                let links = address::links(&value, self.folder());
+                let links = address::links(value, self.folder());
                 self.found.settings.find_links.push(links);
             }
             Known::NoBinary | Known::OnlyBinary => {
                 let taken = if word.option == Known::NoBinary {
-                    settings.formats.no_binary(&value)
+                    settings.formats.no_binary(value)
                 } else {
-                    settings.formats.only_binary(&value)
+                    settings.formats.only_binary(value)
                 };
                 taken.map_err(|error| invalid(error.to_string(), line, word.range.clone()))?;
             }
             Known::Pre => settings.prerelease = Some(Prerelease::Allow),
             Known::RequireHashes => settings.require_hashes = true,
             Known::PreferBinary | Known::TrustedHost | Known::UseFeature => {
-                let place = line.span(word.range.clone());
                 self.found.remarks.push(format!(
-                    "{}:{}: `{}` is passed over: {}",
-                    place.file,
-                    place.line,
+                    "{}: `{}` is passed over: {}",
+                    line.place(word.range.start),
                     word.option.spelling(),
                     passed_over(word.option)
                 ));

@@ -165,3 +165,28 @@ fn variables_reach_requirements_and_options() {
     let found = reads("-f ${HOME}/wheels\n").expect("an option");
     assert!(!found.settings.find_links[0].contains('$'), "{found:?}");
 }
+
+#[test]
+fn what_a_variable_holds_is_not_told_of_an_option() {
+    // PATH is set wherever tests run: a list of folders, which is none of these things.
+    let path = std::env::var("PATH").expect("PATH is set");
+    for option in [
+        "-r ${PATH}/none.txt",
+        "-c x://${PATH}",
+        "-i ${PATH}",
+        "--extra-index-url=${PATH}",
+        "--no-binary ${PATH}",
+        "--only-binary ${PATH}",
+    ] {
+        let fault = reads(option).expect_err(option);
+        assert!(fault.message.contains("${PATH}"), "{fault:?}");
+        assert!(!format!("{fault:?}").contains(&path), "{fault:?}");
+    }
+}
+
+#[test]
+fn a_line_of_very_many_options_is_read_quickly() {
+    // Each remark names its place; a copy of the line for each would be 40 GB.
+    let found = reads(&"--prefer-binary ".repeat(50_000)).expect("options");
+    assert_eq!(found.remarks.len(), 50_000);
+}

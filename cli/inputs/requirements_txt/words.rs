@@ -5,6 +5,8 @@
 
 use std::ops::Range;
 
+use crate::near::nearest;
+
 /// A logical line, taken apart.
 #[derive(Debug, PartialEq, Eq)]
 pub struct Words {
@@ -207,18 +209,14 @@ fn known(token: &Token) -> Result<(Known, bool, Option<String>), Wrong> {
             return Ok((*known, *takes, value));
         }
     }
-    let near = OPTIONS.iter().map(|(long, ..)| *long);
-    let near = near
-        .map(|long| (strsim::jaro_winkler(long, name), long))
-        .filter(|(score, _)| *score > 0.85)
-        .max_by(|a, b| a.0.total_cmp(&b.0));
+    let meant = nearest(name, OPTIONS.iter().map(|(long, ..)| *long));
     Err(Wrong {
         message: if text.starts_with('-') {
             format!("`{name}` is no option of a requirements file")
         } else {
             format!("`{name}` does not belong here")
         },
-        meant: near.map(|(_, long)| long),
+        meant,
         range: token.range.clone(),
     })
 }

@@ -1,8 +1,9 @@
 //! The packages of a uv.lock as a graph, walked from the project.
 //!
 //! In: the file, a target, what is wanted. Out: the packages that are reached, in the file's order,
-//! each with those that it needs. Never: recursion.
+//! each with those that it needs. Never: recursion; work that grows faster than the file.
 
+use std::cell::RefCell;
 use std::collections::{BTreeMap, BTreeSet};
 
 use pyrun_core::Fault;
@@ -30,7 +31,15 @@ pub(super) struct Graph<'f> {
     target: &'f Target,
     markers: MarkerEnvironment,
     by_name: BTreeMap<&'f PackageName, Vec<usize>>,
+    /// Whether a marker holds, with the extras that are active or without any: a file has as many
+    /// markers as edges, and few that differ.
+    held: RefCell<BTreeMap<(&'f str, bool), bool>>,
+    /// Whether a package's own markers hold.
+    forks: RefCell<Vec<Option<bool>>>,
 }
+
+/// More entries of one name than any file has: each edge looks at all of its name.
+const MOST_FORKS: usize = 500;
 
 impl<'f> Graph<'f> {
     pub fn new(file: &'f File, path: &'f str, target: &'f Target) -> Result<Self, UvLockError> {
@@ -38,12 +47,20 @@ impl<'f> Graph<'f> {
         for (index, package) in file.packages.iter().enumerate() {
             by_name.entry(&package.name).or_default().push(index);
         }
+        if let Some((name, all)) = by_name.iter().find(|(_, all)| all.len() > MOST_FORKS) {
+            return Err(UvLockError::Syntax {
+                path: path.to_owned(),
+                problem: format!("it has {} entries for `{name}`", all.len()),
+            });
+        }
         let graph = Self {
             file,
             path,
             target,
             markers: target.markers(),
             by_name,
+            held: RefCell::default(),
+            forks: RefCell::new(vec![None; file.packages.len()]),
         };
         let supported = &file.supported_markers;
         if !supported.is_empty() && !graph.any_holds(supported)? {
@@ -75,7 +92,7 @@ impl<'f> Graph<'f> {
         let active = self.active(project, choice)?;
         let mut needs: BTreeMap<usize, BTreeSet<usize>> = BTreeMap::new();
         let mut seen: BTreeSet<(usize, Option<ExtraName>)> = BTreeSet::new();
-        let mut pending: Vec<(usize, &Dependency)> = Vec::new();
+        let mut pending: Vec<(usize, &'f Dependency)> = Vec::new();
         let lists = self.wanted(project, choice)?;
         pending.extend(lists.into_iter().flatten().map(|each| (root, each)));
         while let Some((from, dependency)) = pending.pop() {
@@ -204,12 +221,30 @@ impl<'f> Graph<'f> {
         })
     }
 
-    fn holds(&self, marker: Option<&str>, extras: &[ExtraName]) -> Result<bool, UvLockError> {
+    /// `extras` are those that are active, or none.
+    fn holds(&self, marker: Option<&'f str>, extras: &[ExtraName]) -> Result<bool, UvLockError> {
         let Some(text) = marker else { return Ok(true) };
-        Ok(self.marker(text)?.evaluate(&self.markers, extras))
+        let key = (text, !extras.is_empty());
+        if let Some(known) = self.held.borrow().get(&key) {
+            return Ok(*known);
+        }
+        let holds = self.marker(text)?.evaluate(&self.markers, extras);
+        self.held.borrow_mut().insert(key, holds);
+        Ok(holds)
     }
 
-    fn any_holds(&self, markers: &[String]) -> Result<bool, UvLockError> {
+    /// Whether a package is one for the target.
+    fn is_for_target(&self, index: usize) -> Result<bool, UvLockError> {
+        if let Some(known) = self.forks.borrow()[index] {
+            return Ok(known);
+        }
+        let markers = &self.file.packages[index].resolution_markers;
+        let is = markers.is_empty() || self.any_holds(markers)?;
+        self.forks.borrow_mut()[index] = Some(is);
+        Ok(is)
+    }
+
+    fn any_holds(&self, markers: &'f [String]) -> Result<bool, UvLockError> {
         for marker in markers {
             if self.holds(Some(marker), &[])? {
                 return Ok(true);
@@ -234,8 +269,7 @@ impl<'f> Graph<'f> {
         if fitting.len() > 1 {
             let mut holding = Vec::new();
             for index in fitting {
-                let markers = &self.file.packages[index].resolution_markers;
-                if markers.is_empty() || self.any_holds(markers)? {
+                if self.is_for_target(index)? {
                     holding.push(index);
                 }
             }

@@ -203,6 +203,38 @@ fn cycles_end_and_extras_of_packages_are_followed() {
 }
 
 #[test]
+fn very_many_edges_end_quickly() {
+    let forks = |count: usize| -> String {
+        let fork = |at: usize| {
+            let marker = format!("python_full_version == '3.12.{at}'");
+            let more = format!("{REGISTRY}\nresolution-markers = [\"{marker}\"]");
+            entry("fork", &format!("{at}"), &more)
+        };
+        (0..count).map(fork).collect()
+    };
+    let edge = |from: usize, at: usize| match at % 10 {
+        0 => "{ name = \"fork\", marker = \"python_version > '3'\" }".to_owned(),
+        _ => format!("{{ name = \"p{}\" }}", (from + at) % 100),
+    };
+    let package = |from: usize| {
+        let edges: Vec<String> = (0..1000).map(|at| edge(from, at)).collect();
+        let more = format!("{REGISTRY}\ndependencies = [{}]", edges.join(", "));
+        entry(&format!("p{from}"), "1", &more)
+    };
+    let ring: String = (0..100).map(package).collect();
+    let text = made("{ name = \"p0\" }", &(ring.clone() + &forks(400)));
+    let found = names(&text, "3.12.7", &Choice::default()).expect("a lock");
+    assert_eq!(found.len(), 101);
+    assert_eq!(found[0], "fork 7");
+    let text = made("{ name = \"p0\" }", &(ring + &forks(501)));
+    let fault = names(&text, "3.12.7", &Choice::default()).expect_err("too many forks");
+    assert!(
+        fault.message.contains("501 entries for `fork`"),
+        "{fault:?}"
+    );
+}
+
+#[test]
 fn wheels_by_path_lie_where_uv_says() {
     let sha256 = pyrun_core::Sha256::of("");
     let wheels =

@@ -10,6 +10,7 @@ mod emit;
 mod filename;
 mod groups;
 mod kept;
+mod own;
 mod read;
 
 use std::collections::BTreeMap;
@@ -109,6 +110,17 @@ pub struct LockedSdist {
     pub size: Option<u64>,
     /// When it was uploaded, as an RFC 3339 time, if the index says it.
     pub upload_time: Option<String>,
+}
+
+impl LockedPackage {
+    /// When the file that it was taken from was uploaded, as an RFC 3339 time, if the index says
+    /// it: its wheel, or what that was built from.
+    pub fn uploaded(&self) -> Option<&str> {
+        match &self.sdist {
+            Some(sdist) => sdist.upload_time.as_deref(),
+            None => self.wheel.upload_time.as_deref(),
+        }
+    }
 }
 
 impl Lock {

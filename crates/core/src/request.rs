@@ -245,17 +245,42 @@ pub struct Request {
 }
 
 impl Request {
-    /// The requirements that apply to the target, as text, sorted, each once.
+    /// The requirements that have a say on the target, as text, sorted, each once. What stands in
+    /// the place of an overridden one stands there whatever its marker, so its name enters always.
     pub fn canonical_requirements(&self) -> Vec<String> {
-        self.canonical_of(&self.requirements)
+        let overridden: BTreeSet<&PackageName> = names(&self.options.overrides).collect();
+        self.canonical_of(&self.requirements, |name| {
+            overridden.contains(name).then(|| name.to_string())
+        })
     }
 
-    fn canonical_of(&self, requirements: &[Requirement]) -> Vec<String> {
+    /// The overrides. One that is for other machines alone still takes away what it overrides.
+    fn canonical_overrides(&self) -> Vec<String> {
+        let overrides = &self.options.overrides;
+        let markers = self.target.markers();
+        let applies = |one: &&Requirement| one.spec.evaluate_markers(&markers, &[]);
+        let replaced: BTreeSet<&PackageName> = names(overrides.iter().filter(applies)).collect();
+        self.canonical_of(overrides, |name| {
+            (!replaced.contains(name)).then(|| format!("{name}; never"))
+        })
+    }
+
+    /// `elsewhere` tells what enters of a requirement that is for other machines.
+    fn canonical_of(
+        &self,
+        requirements: &[Requirement],
+        elsewhere: impl Fn(&PackageName) -> Option<String>,
+    ) -> Vec<String> {
         let markers = self.target.markers();
         let mut lines: Vec<String> = requirements
             .iter()
-            .filter(|requirement| requirement.spec.evaluate_markers(&markers, &[]))
-            .map(canonical)
+            .filter_map(|requirement| {
+                if requirement.spec.evaluate_markers(&markers, &[]) {
+                    Some(canonical(requirement))
+                } else {
+                    elsewhere(&requirement.spec.name)
+                }
+            })
             .collect();
         lines.sort();
         lines.dedup();
@@ -278,12 +303,18 @@ impl Request {
             requirements: self.canonical_requirements(),
             target: &self.target,
             options: &self.options.canonical(),
-            constraints: self.canonical_of(&self.options.constraints),
-            overrides: self.canonical_of(&self.options.overrides),
+            constraints: self.canonical_of(&self.options.constraints, |_| None),
+            overrides: self.canonical_overrides(),
         };
         let json = serde_json::to_string(&canonical).expect("plain values are JSON");
         Sha256::of(format!("pyrun request {}\n{json}\n", crate::FORMAT))
     }
+}
+
+fn names<'a>(
+    requirements: impl IntoIterator<Item = &'a Requirement>,
+) -> impl Iterator<Item = &'a PackageName> {
+    requirements.into_iter().map(|one| &one.spec.name)
 }
 
 /// An address without the name and password that may stand before its host: for messages, locks
@@ -320,7 +351,7 @@ fn canonical(requirement: &Requirement) -> String {
             text.push_str(&parts.join(","));
         }
         Some(VersionOrUrl::Url(url)) => {
-            let _ = write!(text, " @ {url}");
+            let _ = write!(text, " @ {}", without_credentials(&url.to_string()));
         }
         None => {}
     }
@@ -413,5 +444,54 @@ mod tests {
         other.target.python = "3.12.2".parse().expect("a version");
         assert_ne!(base.hash(), other.hash());
         assert_ne!(base.hash(), request(&["requests>=2"]).hash());
+    }
+    #[test]
+    fn the_hashes_of_plain_requests_stay() {
+        let plain = request(&[
+            "pandas[excel,parquet]>=2,<3",
+            "six; python_version < '3'",
+            "a @ https://h/a-1-py3-none-any.whl?x=a@b#sha256=00",
+        ]);
+        let mut bounded = plain.clone();
+        bounded.options.constraints = request(&["numpy<2", "six<1; os_name == 'nt'"]).requirements;
+        let mut replaced = plain.clone();
+        replaced.options.overrides = request(&["numpy==1.26"]).requirements;
+        let hashes = [plain, bounded, replaced].map(|request| request.hash().to_string());
+        assert_eq!(
+            hashes,
+            [
+                "106098ad0eae998cc3bfd2736c2103a80aca740522632c9c050376307e84e95e",
+                "3a62b0974d32d0609ec66f64508792eaa947ed310257142ff604341e29fa04e4",
+                "b4b813e49317a81a7a4d2aca8977b9bbad92c875cdcbce4d5222d38a0628b2ea",
+            ]
+        );
+    }
+    #[test]
+    fn an_override_enters_whatever_the_markers() {
+        let never = "six==1; python_version < '3'";
+        let overridden = |specs: &[&str], overrides: &[&str]| {
+            let mut asked = request(specs);
+            asked.options.overrides = request(overrides).requirements;
+            asked.hash()
+        };
+        // It takes away what it overrides, and stands in its place whatever the place's marker.
+        assert_ne!(overridden(&["a"], &[never]), overridden(&["a"], &[]));
+        assert_ne!(overridden(&[never], &["six"]), overridden(&[], &["six"]));
+        // Where another one holds, it says nothing.
+        assert_eq!(
+            overridden(&["a"], &[never, "six==2"]),
+            overridden(&["a"], &["six==2"])
+        );
+    }
+
+    #[test]
+    fn no_password_enters() {
+        let named = request(&["a @ https://me:s3cret@h/a-1-py3-none-any.whl#sha256=00"]);
+        let plain = request(&["a @ https://h/a-1-py3-none-any.whl#sha256=00"]);
+        assert_eq!(named.hash(), plain.hash());
+        assert_eq!(
+            named.canonical_requirements(),
+            plain.canonical_requirements()
+        );
     }
 }

@@ -33,10 +33,19 @@ pub struct UvSource {
     pub place: UvPlace,
     /// Where this holds.
     pub marker: MarkerTree,
-    /// The extra or group of the project with which this holds alone, normalised.
-    pub only_with: Option<ExtraName>,
+    /// The extra or group of the project with which this holds alone.
+    pub only_with: Option<UvPart>,
     /// Where it was written.
     pub span: Span,
+}
+
+/// A part of a project that may be chosen. An extra and a group of one name are two parts.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum UvPart {
+    /// An extra, by its normalised name.
+    Extra(ExtraName),
+    /// A dependency group, by its name, which is normalised as that of an extra is.
+    Group(ExtraName),
 }
 
 /// Where a package comes from.
@@ -261,12 +270,20 @@ impl<'a> Reader<'a> {
                     )
                 })?,
             };
-            let only_with = word("extra").or_else(|| word("group"));
+            let part = match (word("extra"), word("group")) {
+                (Some(extra), _) => Some(extra.parse().map(UvPart::Extra)),
+                (None, Some(group)) => Some(group.parse().map(UvPart::Group)),
+                (None, None) => None,
+            };
+            // What is no name can't be chosen.
+            let Ok(only_with) = part.transpose() else {
+                continue;
+            };
             found.push(UvSource {
                 package: package.clone(),
                 place: place(table, named),
                 marker,
-                only_with: only_with.and_then(|name| name.parse().ok()),
+                only_with,
                 span: (self.places)(entry.span()),
             });
         }

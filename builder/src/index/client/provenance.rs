@@ -73,7 +73,7 @@ impl Client {
             .iter()
             .map(|name| ((*name).to_owned(), Vec::new()))
             .collect();
-        let mut indexes = self.indexes.iter();
+        let mut indexes = self.indexes.iter().chain(self.pins.values());
         let Some(index) = indexes.find(|known| known.shown() == index) else {
             return Ok(found);
         };
