@@ -17,6 +17,7 @@ mod normalise;
 mod output;
 mod pkg_info;
 mod project;
+pub(crate) mod strange;
 mod tar;
 #[cfg(test)]
 mod tests;
