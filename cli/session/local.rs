@@ -53,7 +53,8 @@ impl Here {
             refresh: resolving.freshness == Freshness::Upgrade,
             ..ClientOptions::of(&options, place.cache.join("index"))
         })?;
-        let bench = Bench::new(&interpreter.executable, interpreter.target.clone());
+        let mut bench = Bench::new(&interpreter.executable, interpreter.target.clone());
+        bench.bounds.clone_from(&held.bounds);
         let scratch = place.cache.join("scratch");
         let builder = Builder::new(Arc::clone(&store), index, scratch).with_bench(bench);
         let builder = held.bind(builder);

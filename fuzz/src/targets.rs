@@ -3,8 +3,8 @@
 //!
 //! In: any bytes. Out: nothing, or a panic where a promise is broken.
 
-use pyrun_core::protocol::{Ask, Frame};
 use pyrun_core::osv::Record;
+use pyrun_core::protocol::{Ask, Frame};
 use pyrun_core::{Lock, Policy, Request, parse_marker, parse_requirement};
 
 /// Reads bytes.
