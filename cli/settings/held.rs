@@ -61,15 +61,17 @@ impl Held {
 
 /// What `pyrun.toml` lets a build take.
 pub fn bounds(file: &FileSettings) -> Result<Bounds, Fault> {
-    let usual = Bounds::default();
-    let size = |text: &Option<String>, usual| text.as_deref().map_or(Ok(usual), units::size);
-    let time = file.build_time.as_deref();
-    Ok(Bounds {
-        time: time.map_or(Ok(usual.time), units::duration)?,
-        memory: size(&file.build_memory, usual.memory)?,
-        disk: size(&file.build_disk, usual.disk)?,
-        ..usual
-    })
+    let mut bounds = Bounds::default();
+    if let Some(text) = &file.build_time {
+        bounds.time = units::duration(text)?;
+    }
+    if let Some(text) = &file.build_memory {
+        bounds.memory = units::size(text)?;
+    }
+    if let Some(text) = &file.build_disk {
+        bounds.disk = units::size(text)?;
+    }
+    Ok(bounds)
 }
 
 /// Reads a policy: its text, and what it says.

@@ -113,6 +113,35 @@ fn files_that_the_readme_links_exist() {
 }
 
 #[test]
+fn architecture_md_names_every_room() {
+    let map = read("ARCHITECTURE.md");
+    let words: Vec<&str> = map.split('`').skip(1).step_by(2).collect();
+    for folder in [
+        "cli",
+        "builder/src",
+        "runner/src",
+        "runner/python",
+        "crates",
+        "tests",
+    ] {
+        let entries = fs_err::read_dir(sources::root().join(folder)).expect("a folder");
+        for entry in entries.map(|entry| entry.expect("an entry").path()) {
+            let name = entry.file_stem().expect("a name").to_string_lossy();
+            let is_room = entry.is_dir() || entry.extension().is_some_and(|ending| ending == "rs");
+            if !is_room || ["lib", "main", "tests"].contains(&&*name) {
+                continue;
+            }
+            let is_named =
+                |word: &&str| word.trim_end_matches('/').rsplit('/').next() == Some(&*name);
+            assert!(
+                words.iter().any(is_named),
+                "ARCHITECTURE.md does not name {folder}/{name}"
+            );
+        }
+    }
+}
+
+#[test]
 fn what_security_md_says_is_tested_has_a_test() {
     let security = read("docs/SECURITY.md");
     let table = security

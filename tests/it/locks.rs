@@ -1,7 +1,5 @@
 //! `pyrun lock` and `pyrun prewarm`, from every kind of source.
 
-use pyrun_core::Lock;
-
 use crate::support::{GREET, World, pins};
 
 #[test]
