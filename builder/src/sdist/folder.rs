@@ -117,7 +117,7 @@ mod tests {
         symlink(&kept, closed.join("link")).expect("a link");
         fs_err::write(root.join(".0"), "in the way").expect("written");
         for path in [closed.join("in"), closed] {
-            fs_err::set_permissions(path, std::fs::Permissions::from_mode(0)).expect("closed");
+            fs_err::set_permissions(path, std::fs::Permissions::from_mode(0o000)).expect("closed");
         }
         drop(folder);
         assert!(!root.exists());
