@@ -70,9 +70,14 @@ impl Deployed {
             ..ClientOptions::of(&request.request.options, pages)
         })?;
         let (store, python) = (self.place.store.clone(), &self.place.python);
+        let mut bench = Bench::new(&python.executable, python.target.clone());
+        // A build leaves this process what it needs to tell how it ended.
+        let bounds = &mut bench.bounds;
+        bounds.memory = bounds.memory.min(self.place.memory_bytes / 4 * 3);
+        bounds.disk = bounds.disk.min(self.place.disk_bytes / 2);
         Ok(Builder::new(store, index, &scratch.0)
             .with_disk(self.place.disk_bytes / 4 * 3)
-            .with_bench(Bench::new(&python.executable, python.target.clone()))
+            .with_bench(bench)
             .with_policy(self.place.policy.clone()))
     }
 }
@@ -83,7 +88,7 @@ struct Scratch(PathBuf);
 impl Scratch {
     fn empty(&self) {
         // That there is none, or that it is in the way, shows in what is written next.
-        let _ = fs_err::remove_dir_all(&self.0);
+        let _ = pyrun_builder::sdist::remove(&self.0);
     }
 }
 

@@ -7,6 +7,7 @@ use bytes::Bytes;
 use pep508_rs::PackageName;
 
 use crate::index;
+use crate::sdist;
 use crate::wheel;
 use crate::zip::{Archive, Inflater, Limits};
 
@@ -77,4 +78,19 @@ pub fn metadata(bytes: &[u8]) {
     if let Ok(metadata) = index::parse_metadata(bytes) {
         assert!(!metadata.name.as_ref().is_empty());
     }
+}
+
+/// A source distribution's archive. The first byte chooses its kind.
+pub fn sdist(bytes: &[u8]) {
+    sdist::strange::archive(bytes);
+}
+
+/// PKG-INFO of a source distribution.
+pub fn pkg_info(bytes: &[u8]) {
+    sdist::strange::pkg_info(bytes);
+}
+
+/// `pyproject.toml` of a source distribution.
+pub fn build_system(bytes: &[u8]) {
+    sdist::strange::pyproject(bytes);
 }

@@ -44,6 +44,7 @@ async fn check(args: PolicyCheckArgs, console: &Console) -> Result<ExitCode, Fau
             policy: Some(policy.clone()),
             is_advice: true,
             osv: Held::dump(&args.resolve.held, &file),
+            bounds: held::bounds(&file)?,
         };
         let verdict = judge(&input, &policy, held, &args, &file, console).await?;
         is_refused |= verdict.fault.is_some() || !verdict.refusals.is_empty();

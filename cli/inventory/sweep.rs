@@ -290,7 +290,7 @@ impl Inventory {
             }
             let remove = || {
                 if meta.is_dir() {
-                    fs_err::remove_dir_all(entry.path())
+                    pyrun_builder::sdist::remove(&entry.path())
                 } else {
                     fs_err::remove_file(entry.path())
                 }

@@ -47,7 +47,8 @@ impl Here {
         let interpreter = interpreter::find(&wanted, &Environment::of_process(), &place.cache)?;
         let store = depot::store(&place.store).await?;
         let index = resolving.index(&interpreter.target, &place.cache, false)?;
-        let bench = Bench::new(&interpreter.executable, interpreter.target.clone());
+        let mut bench = Bench::new(&interpreter.executable, interpreter.target.clone());
+        bench.bounds.clone_from(&held.bounds);
         let scratch = place.cache.join("scratch");
         let builder = Builder::new(Arc::clone(&store), index, scratch).with_bench(bench);
         let builder = held.bind(builder);

@@ -61,6 +61,12 @@ pub struct FileSettings {
     pub timeout: Option<String>,
     /// `--memory`
     pub memory: Option<String>,
+    /// How long one step of a build from source may take.
+    pub build_time: Option<String>,
+    /// How much memory such a build may take.
+    pub build_memory: Option<String>,
+    /// How much disk such a build may take.
+    pub build_disk: Option<String>,
     /// `--on`
     #[serde(rename = "use")]
     pub remote: Option<String>,
@@ -142,6 +148,9 @@ impl FileSettings {
             osv: self.osv.or(other.osv),
             timeout: self.timeout.or(other.timeout),
             memory: self.memory.or(other.memory),
+            build_time: self.build_time.or(other.build_time),
+            build_memory: self.build_memory.or(other.build_memory),
+            build_disk: self.build_disk.or(other.build_disk),
             remote_from: if self.remote.is_some() {
                 self.remote_from
             } else {

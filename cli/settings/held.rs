@@ -1,16 +1,17 @@
 //! What a command on this machine is held to.
 //!
-//! In: `--policy`, `--osv`, their variables and the settings files. Out: a policy that was read, and
-//! a dump of known vulnerabilities. Never: takes half a policy: what can't be read whole is a fault.
+//! In: `--policy`, `--osv`, their variables and the settings files. Out: a policy that was read, a
+//! dump of known vulnerabilities, and how far a build from source may go. Never: takes half a policy: what can't be read whole is a fault.
 
 use std::path::Path;
 use std::sync::Arc;
 
 use pyrun_builder::Builder;
 use pyrun_builder::osv::Dump;
+use pyrun_builder::sdist::Bounds;
 use pyrun_core::{Code, Fault, Policy};
 
-use super::FileSettings;
+use super::{FileSettings, units};
 use crate::args::look::HeldArgs;
 
 /// What a command on this machine is held to.
@@ -22,6 +23,8 @@ pub struct Held {
     pub is_advice: bool,
     /// What is known of vulnerabilities.
     pub osv: Option<Arc<Dump>>,
+    /// What a build from source may take.
+    pub bounds: Bounds,
 }
 
 impl Held {
@@ -33,6 +36,7 @@ impl Held {
             policy: policy.map(|(_, policy)| policy),
             is_advice: false,
             osv: Self::dump(args, file),
+            bounds: bounds(file)?,
         })
     }
 
@@ -53,6 +57,21 @@ impl Held {
         let path = args.osv.as_ref().or(file.osv.as_ref())?;
         Some(Arc::new(Dump::new(path)))
     }
+}
+
+/// What `pyrun.toml` lets a build take.
+pub fn bounds(file: &FileSettings) -> Result<Bounds, Fault> {
+    let mut bounds = Bounds::default();
+    if let Some(text) = &file.build_time {
+        bounds.time = units::duration(text)?;
+    }
+    if let Some(text) = &file.build_memory {
+        bounds.memory = units::size(text)?;
+    }
+    if let Some(text) = &file.build_disk {
+        bounds.disk = units::size(text)?;
+    }
+    Ok(bounds)
 }
 
 /// Reads a policy: its text, and what it says.

@@ -3,6 +3,7 @@
 //!
 //! In: any bytes. Out: nothing, or a panic where a promise is broken.
 
+use pyrun_core::osv::Record;
 use pyrun_core::protocol::{Ask, Frame};
 use pyrun_core::{Lock, Policy, Request, parse_marker, parse_requirement};
 
@@ -16,6 +17,10 @@ pub const TARGETS: &[(&str, Target)] = &[
     ("wheel-end", pyrun_builder::strange::wheel_end),
     ("page", pyrun_builder::strange::page),
     ("metadata", pyrun_builder::strange::metadata),
+    ("sdist", pyrun_builder::strange::sdist),
+    ("pkg-info", pyrun_builder::strange::pkg_info),
+    ("build-system", pyrun_builder::strange::build_system),
+    ("osv", osv),
     ("requirement", requirement),
     ("input", input),
     ("frame", frame),
@@ -120,5 +125,23 @@ fn script(bytes: &[u8]) {
     if let Err(error) = pyrun_script::read("script.py", &text) {
         let fault = pyrun_core::Fault::from(error);
         assert!(!fault.message.is_empty());
+    }
+}
+
+/// A record of osv.dev.
+fn osv(bytes: &[u8]) {
+    let Ok(record) = Record::parse(bytes) else {
+        return;
+    };
+    let package = "a".parse().expect("a name");
+    for version in ["0.0.dev1", "1.5", "2!3.post1+local"] {
+        let version = version.parse().expect("a version");
+        if let Some(found) = record.of(&package, &version) {
+            assert!(found.fixed.is_none_or(|fixed| fixed > version));
+            let texts = found.aliases.iter().chain([&found.id, &found.summary]);
+            for text in texts {
+                assert!(!text.contains(char::is_control), "{text:?}");
+            }
+        }
     }
 }

@@ -2,6 +2,7 @@
 
 use pyrun_core::fault::CODES;
 
+use crate::sources;
 use crate::support::World;
 
 fn read(path: &str) -> String {
@@ -111,24 +112,33 @@ fn files_that_the_readme_links_exist() {
     }
 }
 
-/// The text of all Rust files below these folders.
-fn code(folders: &[&str]) -> String {
-    let mut text = String::new();
-    let mut pending: Vec<std::path::PathBuf> = folders
-        .iter()
-        .map(|folder| std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join(folder))
-        .collect();
-    while let Some(folder) = pending.pop() {
-        for entry in fs_err::read_dir(folder).expect("a folder of sources") {
-            let path = entry.expect("an entry").path();
-            if path.is_dir() {
-                pending.push(path);
-            } else if path.extension().is_some_and(|ending| ending == "rs") {
-                text += &fs_err::read_to_string(path).expect("UTF-8");
+#[test]
+fn architecture_md_names_every_room() {
+    let map = read("ARCHITECTURE.md");
+    let words: Vec<&str> = map.split('`').skip(1).step_by(2).collect();
+    for folder in [
+        "cli",
+        "builder/src",
+        "runner/src",
+        "runner/python",
+        "crates",
+        "tests",
+    ] {
+        let entries = fs_err::read_dir(sources::root().join(folder)).expect("a folder");
+        for entry in entries.map(|entry| entry.expect("an entry").path()) {
+            let name = entry.file_stem().expect("a name").to_string_lossy();
+            let is_room = entry.is_dir() || entry.extension().is_some_and(|ending| ending == "rs");
+            if !is_room || ["lib", "main", "tests"].contains(&&*name) {
+                continue;
             }
+            let is_named =
+                |word: &&str| word.trim_end_matches('/').rsplit('/').next() == Some(&*name);
+            assert!(
+                words.iter().any(is_named),
+                "ARCHITECTURE.md does not name {folder}/{name}"
+            );
         }
     }
-    text
 }
 
 #[test]
@@ -140,7 +150,8 @@ fn what_security_md_says_is_tested_has_a_test() {
         .and_then(|rest| rest.split("\n## ").next())
         .expect("the table");
     let flaws = read("tests/kit/src/wheel/flaw.rs");
-    let code = code(&["builder/src", "crates/core/src", "cli", "tests/it"]);
+    let files = sources::below(&["builder/src", "crates/core/src", "cli", "tests/it"]);
+    let code: String = files.into_values().collect();
     let mut met = 0;
     let rows = table.lines().filter(|line| line.starts_with("| "));
     for row in rows.skip(1) {

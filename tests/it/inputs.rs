@@ -3,16 +3,7 @@
 use pyrun_core::Lock;
 use pyrun_kit::Packages;
 
-use crate::support::{World, greet, words};
-
-/// The packages of a lock as `name version`.
-fn pins(text: &str) -> Vec<String> {
-    let lock = Lock::from_toml(text, None).expect(text);
-    lock.packages
-        .iter()
-        .map(|(name, package)| format!("{name} {}", package.version))
-        .collect()
-}
+use crate::support::{World, greet, pins, words};
 
 fn locked(world: &World, arguments: &[&str]) -> Vec<String> {
     let mut all = vec!["lock"];

@@ -2,11 +2,12 @@
 
 use std::io::{BufRead as _, BufReader, Read as _};
 use std::os::unix::process::ExitStatusExt as _;
-use std::process::{Child, Command, Stdio};
-use std::time::{Duration, Instant};
+use std::process::{Child, Stdio};
+use std::time::Duration;
 
 use pyrun_kit::Failure;
 
+use crate::processes::{signal, start, until, wait_for};
 use crate::support::{GREET, World};
 
 /// A script that says when it runs, and then sleeps.
@@ -19,38 +20,13 @@ def f():
     time.sleep(600)
 ";
 
-fn start(world: &World, arguments: &[&str]) -> Child {
-    let mut command = world.context.command(arguments);
-    command
-        .stdin(Stdio::null())
-        .stdout(Stdio::piped())
-        .stderr(Stdio::piped());
-    command.spawn().expect("it starts")
-}
-
 /// Waits until the script runs, and gives its process and its child's.
 fn pids(child: &mut Child) -> Vec<u32> {
-    let stderr = child.stderr.take().expect("a pipe");
-    let mut lines = BufReader::new(stderr).lines();
-    let line = lines
-        .by_ref()
-        .map(|line| line.expect("text"))
-        .find(|line| line.starts_with("pids"))
-        .expect("it runs");
-    // The pipe must stay open, or the program's own writes fail.
-    std::thread::spawn(move || lines.for_each(drop));
+    let line = wait_for(child, "pids");
     line.split(' ')
         .skip(1)
         .map(|pid| pid.parse().expect("a number"))
         .collect()
-}
-
-fn signal(child: &Child, name: &str) {
-    let status = Command::new("kill")
-        .args([name, &child.id().to_string()])
-        .status()
-        .expect("kill runs");
-    assert!(status.success());
 }
 
 fn is_alive(pid: u32) -> bool {
@@ -66,14 +42,8 @@ fn is_alive(pid: u32) -> bool {
 }
 
 fn assert_gone(pids: &[u32]) {
-    let began = Instant::now();
-    while pids.iter().any(|pid| is_alive(*pid)) {
-        assert!(
-            began.elapsed() < Duration::from_secs(20),
-            "left behind: {pids:?}"
-        );
-        std::thread::sleep(Duration::from_millis(20));
-    }
+    let gone = || !pids.iter().any(|pid| is_alive(*pid));
+    until(gone, &format!("left behind: {pids:?}"));
 }
 
 #[test]

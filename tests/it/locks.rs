@@ -1,17 +1,6 @@
 //! `pyrun lock` and `pyrun prewarm`, from every kind of source.
 
-use pyrun_core::Lock;
-
-use crate::support::{GREET, World};
-
-/// The packages of a lock as `name version`.
-fn pins(text: &str) -> Vec<String> {
-    let lock = Lock::from_toml(text, None).expect(text);
-    lock.packages
-        .iter()
-        .map(|(name, package)| format!("{name} {}", package.version))
-        .collect()
-}
+use crate::support::{GREET, World, pins};
 
 #[test]
 fn every_kind_of_source_is_locked() {

@@ -20,6 +20,7 @@ mod memory;
 mod output;
 mod peers;
 mod policy;
+mod processes;
 mod pypi;
 #[cfg(feature = "aws")]
 mod remote;
@@ -27,6 +28,7 @@ mod run;
 mod scenarios;
 mod sdists;
 mod seeds;
+mod sources;
 #[cfg(feature = "aws")]
 mod story;
 mod support;

@@ -1,12 +1,9 @@
 //! Source distributions, from a lock to a run.
 
-use std::io::{BufRead as _, BufReader};
-use std::process::{Child, Stdio};
-use std::time::{Duration, Instant};
-
 use pyrun_core::Sha256;
 use pyrun_kit::{IndexFile, Packages, SdistBuilder, TestContext};
 
+use crate::processes::{self, start, until, wait_for};
 use crate::support::{PYRUN, World};
 
 const SCRIPT: &str =
@@ -139,25 +136,6 @@ fn what_can_t_be_built_or_unpacked_is_refused_with_its_reason() {
     assert!(said.contains("(wheel.hash)"), "{said}");
 }
 
-/// Waits until a run's build sleeps, with a daemon beside it, and gives both.
-fn wait_for_build(child: &mut Child) -> Vec<u32> {
-    let stderr = child.stderr.take().expect("a pipe");
-    let mut lines = BufReader::new(stderr).lines();
-    let mut said = lines.by_ref().map(|line| line.expect("text"));
-    assert!(said.any(|line| line.contains("built from source")));
-    // The pipe must stay open, or the program's own writes fail.
-    std::thread::spawn(move || lines.for_each(drop));
-    let began = Instant::now();
-    while sleepers().len() < 2 {
-        assert!(
-            began.elapsed() < Duration::from_mins(1),
-            "it does not build"
-        );
-        std::thread::sleep(Duration::from_millis(20));
-    }
-    sleepers()
-}
-
 /// The processes of this test's builds.
 fn sleepers() -> Vec<u32> {
     let entries = fs_err::read_dir("/proc")
@@ -186,29 +164,55 @@ fn ctrl_c_and_a_kill_end_a_build_and_all_that_it_started() {
     );
     for signal in ["-INT", "-KILL"] {
         let world = world(&app().hooks(&code));
-        let mut command = world.context.command(RUN);
-        command
-            .stdin(Stdio::null())
-            .stdout(Stdio::null())
-            .stderr(Stdio::piped());
-        let mut child = command.spawn().expect("it starts");
-        let pids = wait_for_build(&mut child);
-        let pid = child.id().to_string();
-        let sent = std::process::Command::new("kill")
-            .args([signal, &pid])
-            .status();
-        assert!(sent.expect("kill runs").success());
+        let mut child = start(&world, &RUN);
+        wait_for(&mut child, "built from source");
+        until(|| sleepers().len() == 2, "it does not build");
+        processes::signal(&child, signal);
         let status = child.wait().expect("it ends");
         if signal == "-INT" {
             assert_eq!(status.code(), Some(130));
         }
-        let began = Instant::now();
-        while !sleepers().is_empty() {
-            assert!(
-                began.elapsed() < Duration::from_secs(20),
-                "{signal}: left behind: {pids:?}"
-            );
-            std::thread::sleep(Duration::from_millis(20));
-        }
+        until(
+            || sleepers().is_empty(),
+            &format!("{signal}: left behind: {:?}", sleepers()),
+        );
     }
+}
+
+#[test]
+fn a_home_that_stands_on_path_is_not_read_by_a_build() {
+    let code = "import os\nopen('src/told.py', 'w').write('TOLD = 1')\n\
+                for folder in os.environ['PATH'].split(':'):\n    \
+                path = os.path.join(folder, 'secret')\n    \
+                try:\n        raise SystemExit('it is ' + open(path).read())\n    \
+                except OSError:\n        pass\n";
+    let mut world = world(&app().hooks(code));
+    let home = world.context.home();
+    fs_err::write(home.join("secret"), "s3cret").expect("written");
+    let path = std::env::var("PATH").unwrap_or_default();
+    let path = format!("{path}:{}", home.display());
+    world.context = world.context.env("PATH", path);
+    let output = world.pyrun(&RUN);
+    if output.stderr.contains("landlock") {
+        eprintln!("skipped: there is no Landlock here");
+        return;
+    }
+    assert_eq!(output.stdout, "1.0\n", "{output:?}");
+}
+
+#[test]
+fn what_a_build_may_take_is_a_setting() {
+    let code = "import time\nheld = bytearray(200_000_000)\ntime.sleep(30)\n";
+    let world = world(&app().hooks(code));
+    world
+        .context
+        .write("pyrun.toml", "build-memory = \"100MB\"\n");
+    let (status, said) = world.fails(&RUN);
+    assert_eq!(status, 3);
+    for part in ["takes more than 100 MB of memory", "raise `build-memory`"] {
+        assert!(said.contains(part), "{said}");
+    }
+    world.context.write("pyrun.toml", "build-disk = \"much\"\n");
+    let (_, said) = world.fails(&RUN);
+    assert!(said.contains("`much` is not a size"), "{said}");
 }

@@ -1,5 +1,6 @@
 //! A small world for the program: an index with a few packages, and a clean place to run in.
 
+use pyrun_core::Lock;
 use pyrun_kit::{IndexServer, Output, Packages, TestContext, WheelBuilder};
 
 /// The program under test.
@@ -89,3 +90,12 @@ def hello(name: str = 'world'):
     import greet
     return greet.greet(name)
 ";
+
+/// The packages of a lock as `name version`.
+pub fn pins(text: &str) -> Vec<String> {
+    let lock = Lock::from_toml(text, None).expect(text);
+    lock.packages
+        .iter()
+        .map(|(name, package)| format!("{name} {}", package.version))
+        .collect()
+}

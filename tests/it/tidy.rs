@@ -1,42 +1,15 @@
 //! The rules of ARCHITECTURE.md and STYLE.md that a machine can hold.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
-fn root() -> PathBuf {
-    PathBuf::from(env!("CARGO_MANIFEST_DIR"))
-}
+use crate::sources::{self, root};
 
 /// The repository's own Rust files, by their path from its root.
 fn sources() -> BTreeMap<String, String> {
-    let mut files = BTreeMap::new();
-    let mut folders: Vec<PathBuf> = [
+    let files = sources::below(&[
         "cli", "builder", "runner", "crates", "tests", "benches", "xtask",
-    ]
-    .iter()
-    .map(|name| root().join(name))
-    .collect();
-    while let Some(folder) = folders.pop() {
-        let Ok(entries) = fs_err::read_dir(&folder) else {
-            continue;
-        };
-        for entry in entries {
-            let path = entry.expect("an entry").path();
-            let hidden = path
-                .file_name()
-                .is_some_and(|name| name.to_string_lossy().starts_with('.'));
-            if path.is_dir() && !hidden && !path.ends_with("target") {
-                folders.push(path);
-            } else if path.extension().is_some_and(|ending| ending == "rs") {
-                let name = path
-                    .strip_prefix(root())
-                    .expect("below the root")
-                    .to_string_lossy()
-                    .into_owned();
-                files.insert(name, fs_err::read_to_string(&path).expect("UTF-8"));
-            }
-        }
-    }
+    ]);
     assert!(files.len() > 50, "the walk found {} files", files.len());
     files
 }

@@ -23,12 +23,19 @@ use tokio::process::{ChildStdin, Command};
 use tokio::time::timeout;
 
 use super::error::Problem;
+use super::folder::read_regular;
 use super::output::Said;
 use super::project::BuildSystem;
 use crate::bytecode::compile::loader_path;
 
 /// What stands between.
-const WARDEN: &str = concat!(include_str!("confine.py"), "\n", include_str!("warden.py"));
+const WARDEN: &str = concat!(
+    include_str!("confine.py"),
+    "\n",
+    include_str!("watch.py"),
+    "\n",
+    include_str!("warden.py")
+);
 /// What runs in the backend's process before the backend does.
 const HOOK: &str = include_str!("hook.py");
 /// Bytes of a hook's answer that are read.
@@ -49,6 +56,10 @@ pub struct Bounds {
     pub processor: Duration,
     /// Bytes of one file.
     pub file: u64,
+    /// Bytes of memory of all its processes together.
+    pub memory: u64,
+    /// Bytes on the disk of all that it has written, together with its source and what it needs.
+    pub disk: u64,
     /// Processes, where they can be counted.
     pub processes: u32,
     /// Whether a build may go on where its network can't be shut off.
@@ -63,6 +74,8 @@ impl Default for Bounds {
             time: Duration::from_mins(10),
             processor: Duration::from_hours(1),
             file: 4 << 30,
+            memory: 8 << 30,
+            disk: 16 << 30,
             processes: 1024,
             open_network: false,
             without: Vec::new(),
@@ -194,6 +207,9 @@ impl Place<'_> {
             "seconds": self.bounds.time.as_secs_f64(),
             "cpu_seconds": self.bounds.processor.as_secs(),
             "file_bytes": self.bounds.file,
+            "memory_bytes": self.bounds.memory,
+            "disk_bytes": self.bounds.disk,
+            "home": std::env::home_dir(),
             "processes": self.bounds.processes,
             "may_have_network": self.bounds.open_network,
             "without": self.bounds.without,
@@ -251,12 +267,30 @@ impl Place<'_> {
         if layers.get("network") != Some(&Value::Bool(true)) && !self.bounds.open_network {
             return Err(Problem::Network(lacking(&layers)));
         }
-        let ending = match told.ended {
-            Some((how, Some(0))) if how == "itself" => return Ok(()),
-            Some((how, Some(status))) if how == "itself" => ended_with(status),
-            Some((how, _)) if how == "time" => {
-                format!("takes longer than {} s", self.bounds.time.as_secs())
+        let (how, status) = told
+            .ended
+            .ok_or_else(|| Problem::Keeper("it ended before the backend did".to_owned()))?;
+        let (ending, setting) = match (how.as_str(), status) {
+            ("itself", Some(0)) => return Ok(()),
+            ("itself", Some(status)) => (ended_with(status), None),
+            ("time", _) => {
+                let seconds = self.bounds.time.as_secs();
+                (format!("takes longer than {seconds} s"), Some("build-time"))
             }
+            ("memory", _) => {
+                let most = megabytes(self.bounds.memory);
+                let ending = format!("takes more than {most} of memory");
+                (ending, Some("build-memory"))
+            }
+            ("disk", _) => {
+                let most = megabytes(self.bounds.disk);
+                let ending = format!("takes more than {most} of disk");
+                (ending, Some("build-disk"))
+            }
+            ("depth", _) => (
+                "makes folders that are too deep to be looked into".to_owned(),
+                None,
+            ),
             _ => {
                 return Err(Problem::Keeper(
                     "it ended before the backend did".to_owned(),
@@ -267,6 +301,7 @@ impl Place<'_> {
             backend: self.system.backend.clone(),
             hook: hook.name(),
             ending,
+            setting,
             said,
         })
     }
@@ -323,12 +358,18 @@ pub(super) fn lacking(layers: &Layers) -> String {
     lacking.collect::<Vec<_>>().join(", ")
 }
 
+/// A bound, as settings spell it.
+fn megabytes(bytes: u64) -> String {
+    format!("{} MB", bytes.div_ceil(1_000_000))
+}
+
 /// A wait status in words.
 fn ended_with(status: i32) -> String {
     match status & 0x7f {
         0 => format!("ends with status {}", status >> 8 & 0xff),
         24 => "is killed for its processor time".to_owned(),
         25 => "is killed for a file that is too large".to_owned(),
+        9 => "is killed, as when the machine has no memory left".to_owned(),
         signal => format!("is killed by signal {signal}"),
     }
 }
@@ -338,21 +379,6 @@ fn is_base_name(name: &str) -> bool {
         && name.len() < 250
         && !name.contains(['/', '\\', '\0'])
         && !name.starts_with('.')
-}
-
-/// A file that foreign code has made: only a regular one is read, and no more than a bound.
-pub(super) fn read_regular(path: &Path, limit: u64) -> io::Result<Vec<u8>> {
-    use std::io::Read as _;
-
-    let meta = fs_err::symlink_metadata(path)?;
-    if !meta.is_file() || meta.len() > limit {
-        return Err(io::ErrorKind::InvalidData.into());
-    }
-    let mut bytes = Vec::new();
-    fs_err::File::open(path)?
-        .take(limit)
-        .read_to_end(&mut bytes)?;
-    Ok(bytes)
 }
 
 /// Sends the job; the pipe stays open, for its end is an order.

@@ -124,7 +124,7 @@ def landlock(job):
         finally:
             os.close(folder)
 
-    for path in readable(job["python"]):
+    for path in readable(job["python"], job["home"]):
         allow(path, READ_FILE | READ_DIR | EXECUTE)
     # Its files are devices: a disk may be one of them.
     allow("/dev", READ_DIR)
@@ -137,17 +137,33 @@ def landlock(job):
     os.close(rules)
 
 
-def readable(python):
+def parts(folder):
+    """Where programs of a `bin` find the rest of them."""
+    return [os.path.join(folder, name) for name in ("lib", "lib64", "include", "libexec")]
+
+
+def holds_home(path, home):
+    """Whether the user's home is that folder or lies below it."""
+    try:
+        path, home = os.path.realpath(path), os.path.realpath(home)
+        return bool(path) and os.path.commonpath([home, path]) == path
+    except ValueError:
+        return False
+
+
+def readable(python, home):
     """What a compiler or a Python needs to read, and nobody's home."""
     paths = ["/usr", "/bin", "/sbin", "/lib", "/lib32", "/lib64", "/libx32", "/opt", "/nix"]
     paths += ["/var/lang", "/proc", "/sys/devices/system/cpu", "/sys/fs/cgroup"]
-    paths += [os.path.dirname(python), os.path.dirname(os.path.dirname(os.path.realpath(python)))]
+    above = os.path.dirname(os.path.dirname(os.path.realpath(python)))
+    paths += [os.path.dirname(python), above] + parts(above)
     paths += os.environ.get("LD_LIBRARY_PATH", "").split(":")
     for folder in os.environ.get("PATH", "").split(":"):
         paths.append(folder)
         if os.path.basename(folder) == "bin":
-            above = os.path.dirname(folder)
-            paths += [os.path.join(above, name) for name in ("lib", "lib64", "include", "libexec")]
+            paths += parts(os.path.dirname(folder))
+    # A home may be an installation, or stand on `PATH` itself.
+    paths = [path for path in paths if not (home and holds_home(path, home))]
     try:
         settings = sorted(os.listdir("/etc"))[:1000]
     except OSError:
@@ -164,9 +180,14 @@ def readable(python):
 
 
 # Calls that are refused, by their number on x86-64 and on Arm. `socket` with every family: with Unix
-# sockets a build could ask a daemon of this machine to do for it what it may not do itself.
+# sockets a build could ask a daemon of this machine to do for it what it may not do itself. What is
+# shared by System V's keys or as a queue is no process's, and outlives the build.
 REFUSED = {
     "socket": (41, 198),
+    "shmget": (29, 194),
+    "msgget": (68, 186),
+    "semget": (64, 190),
+    "mq_open": (240, 180),
     "ptrace": (101, 117),
     "process_vm_readv": (310, 270),
     "process_vm_writev": (311, 271),

@@ -182,6 +182,8 @@ pub enum Problem {
         hook: &'static str,
         /// How it ended.
         ending: String,
+        /// The key of `pyrun.toml` that bounds what it took too much of.
+        setting: Option<&'static str>,
         /// What it said last.
         said: Said,
     },
@@ -260,9 +262,14 @@ fn explained(mut fault: Fault, name: &PackageName, problem: &Problem) -> Fault {
         "`--only-binary {name}` takes the newest version that has a wheel, if there is one"
     );
     match problem {
-        Problem::Backend { said, .. } => {
+        Problem::Backend { said, setting, .. } => {
             fault.causes.extend(said.shown());
             fault.hints.extend(output::hints(said));
+            fault.hints.extend(setting.map(|key| {
+                format!(
+                    "if it needs as much, raise `{key}` in pyrun.toml, or build on a larger machine"
+                )
+            }));
         }
         Problem::Requirements(inner) | Problem::Wheel(inner) => {
             fault.causes.extend(inner.causes.iter().cloned());

@@ -6,17 +6,20 @@
 //! proven; lets a wheel in that an index's wheel would be refused for.
 //!
 //! `unpack` reads archives, `pkg_info` and `project` what they say; `environment` installs what a
-//! build needs; `backend` calls hooks in a confined process (`warden.py`, `hook.py`); `work` is the
-//! course of one build; `normalise` and `kept` are about its wheel.
+//! build needs; `backend` calls hooks in a confined and watched process (`warden.py`, `confine.py`,
+//! `watch.py`, `hook.py`); `folder` is where it may write; `work` is the course of one build;
+//! `normalise` and `kept` are about its wheel.
 
 mod backend;
 mod environment;
 mod error;
+mod folder;
 mod kept;
 mod normalise;
 mod output;
 mod pkg_info;
 mod project;
+pub(crate) mod strange;
 mod tar;
 #[cfg(test)]
 mod tests;
@@ -38,6 +41,7 @@ use url::Url;
 
 pub use backend::Bounds;
 pub use error::{Invalid, Problem, SdistError};
+pub use folder::remove;
 pub use kept::wheel_of_record;
 pub use output::Said;
 

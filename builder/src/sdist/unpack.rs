@@ -49,10 +49,45 @@ const LINKS: usize = 16;
 /// The last second that is taken as a file's time: some file systems know no later one.
 const LAST_TIME: u64 = 0x7fff_ffff;
 
+/// How an archive is written.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Format {
+    /// `.tar.gz`
+    TarGz,
+    /// `.zip`
+    Zip,
+    /// What is inside of a `.tar.gz`; no index has it so.
+    Tar,
+}
+
+impl Format {
+    /// As a file's name says it (PEP 625, and the zips from before it).
+    fn of(filename: &str) -> Option<Self> {
+        let path = Path::new(filename);
+        let ends = |path: &Path, ending: &str| path.extension().is_some_and(|own| own == ending);
+        match path.file_stem().map(Path::new) {
+            Some(_) if ends(path, "zip") => Some(Self::Zip),
+            Some(stem) if ends(path, "gz") && ends(stem, "tar") => Some(Self::TarGz),
+            _ => None,
+        }
+    }
+}
+
 /// Unpacks an archive and gives its top folder, which lies in `into`.
 pub(super) fn unpack(
     archive: &Path,
     filename: &str,
+    into: &Path,
+    limits: &Limits,
+) -> Result<PathBuf, Invalid> {
+    let format = Format::of(filename).ok_or(Invalid::Kind)?;
+    unpack_as(archive, format, into, limits)
+}
+
+/// The same, of a format that is known.
+pub(super) fn unpack_as(
+    archive: &Path,
+    format: Format,
     into: &Path,
     limits: &Limits,
 ) -> Result<PathBuf, Invalid> {
@@ -62,22 +97,16 @@ pub(super) fn unpack(
     })?;
     let compressed = file.metadata().map_or(0, |meta| meta.len());
     let mut sink = Sink::new(into, *limits, compressed);
-    match filename.rsplit_once('.') {
-        Some((_, "zip")) => from_zip(file, &mut sink)?,
-        Some((stem, "gz"))
-            if Path::new(stem)
-                .extension()
-                .is_some_and(|ending| ending == "tar") =>
-        {
-            from_tar(file, &mut sink)?;
-        }
-        _ => return Err(Invalid::Kind),
+    match format {
+        Format::TarGz => from_tar(MultiGzDecoder::new(file), &mut sink)?,
+        Format::Tar => from_tar(io::BufReader::new(file), &mut sink)?,
+        Format::Zip => from_zip(file, &mut sink)?,
     }
     sink.finish()
 }
 
-fn from_tar(file: fs_err::File, sink: &mut Sink) -> Result<(), Invalid> {
-    let mut reader = tar::Reader::new(MultiGzDecoder::new(file));
+fn from_tar(archive: impl io::Read, sink: &mut Sink) -> Result<(), Invalid> {
+    let mut reader = tar::Reader::new(archive);
     while let Some(member) = reader.next()? {
         let name = text(&member.name)?;
         match member.kind {

@@ -8,7 +8,7 @@ own output goes to stdout. Every process of the build is killed before this one 
 Three processes: the outer one makes the namespaces, which its children live in; the inner one is
 their first process and reaps and kills; the third is confined, says so, and becomes the Python that
 the backend runs in. Standard library only; the third must not import anything once it is confined, which confine.py
-does. The two are one text, that first.
+does; watch.py tells when the build takes too much. The three are one text, this last.
 """
 
 import ctypes
@@ -53,9 +53,10 @@ def write(path, text):
         os.close(file)
 
 
-def mount(source, target, kind, flags):
-    encoded = [None if text is None else os.fsencode(text) for text in (source, target, kind)]
-    call("mount", *encoded, ctypes.c_ulong(flags), None)
+def mount(source, target, kind, flags, data=None):
+    words = (source, target, kind, data)
+    source, target, kind, data = (None if text is None else os.fsencode(text) for text in words)
+    call("mount", source, target, kind, ctypes.c_ulong(flags), data)
 
 
 def set_read_only(path, yes):
@@ -89,7 +90,8 @@ def arrange_mounts(job, layers):
     quiet = MS_NOSUID | MS_NODEV | MS_NOEXEC
     attempt(layers, "own /proc", lambda: mount("proc", "/proc", "proc", quiet))
     if os.path.isdir("/dev/shm"):
-        attempt(layers, "own /dev/shm", lambda: mount("tmpfs", "/dev/shm", "tmpfs", quiet))
+        size = "size=%d" % job["memory_bytes"]
+        attempt(layers, "own /dev/shm", lambda: mount("tmpfs", "/dev/shm", "tmpfs", quiet, size))
 
 
 def is_empty(folder):
@@ -119,6 +121,14 @@ def make_environment(job):
         os.symlink(job["python"], link)
 
 
+def die_first():
+    """Where the machine has no memory left, the kernel ends the build and not who waits for it."""
+    try:
+        write("/proc/self/oom_score_adj", "1000")
+    except OSError:
+        pass
+
+
 def become_backend(job, layers, report):
     signal.pthread_sigmask(signal.SIG_SETMASK, [])
     root = job["root"]
@@ -132,6 +142,7 @@ def become_backend(job, layers, report):
     task = dict(job["task"], root=root)
     arguments = [python, "-s", "-X", "utf8", "-c", job["program"], json.dumps(task)]
     os.chdir(os.path.join(root, job["task"]["source"]))
+    die_first()
     confine(job, layers)
     tell(report, {"layers": layers})
     if not layers["network"] and not job["may_have_network"]:
@@ -176,6 +187,7 @@ def keep(job, layers, outer):
         os._exit(1)
     os.close(1)
     deadline = time.monotonic() + job["seconds"]
+    watch = Watch(job)
     why, status = "itself", None
     poll = select.poll()
     poll.register(0, select.POLLIN | select.POLLHUP)
@@ -191,6 +203,10 @@ def keep(job, layers, outer):
             break
         if time.monotonic() > deadline:
             why = "time"
+            break
+        passed = watch.passed()
+        if passed:
+            why = passed
             break
     kill_the_rest(contained, backend, status)
     tell(report, {"ended": why, "status": status})

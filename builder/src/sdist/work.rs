@@ -11,10 +11,11 @@ use pep508_rs::{PackageName, Requirement as Spec};
 use pyrun_core::tags::Tags;
 use pyrun_core::{Event, Fault, Sha256, WheelFilename};
 use pyrun_store::{Body, catalog};
-use tempfile::{TempDir, TempPath};
+use tempfile::TempPath;
 
-use super::backend::{Answer, Hook, Layers, Place, lacking, read_regular};
+use super::backend::{Answer, Hook, Layers, Place, lacking};
 use super::error::{Invalid, Problem, SdistError};
+use super::folder::{Folder, read_regular};
 use super::kept::{self, Kept};
 use super::normalise::normalise;
 use super::project::{self, BuildSystem};
@@ -31,7 +32,7 @@ const MAX_DOCUMENT: u64 = 16 << 20;
 pub(super) struct Work {
     name: PackageName,
     version: Version,
-    root: TempDir,
+    root: Folder,
     /// The source's folder, relative to the root.
     source: String,
     /// What its PKG-INFO is certain of.
@@ -65,11 +66,7 @@ impl Work {
                 source,
             })
         };
-        fs_err::create_dir_all(sdists.scratch).map_err(start)?;
-        let root = tempfile::Builder::new()
-            .prefix("sdist-")
-            .tempdir_in(sdists.scratch)
-            .map_err(start)?;
+        let root = Folder::new_in(sdists.scratch).map_err(start)?;
         for folder in ["home", "out", "tmp", "src"] {
             fs_err::create_dir(root.path().join(folder)).map_err(start)?;
         }
@@ -130,9 +127,10 @@ impl Work {
         let Answer::Name(folder) = self.call(sdists, &Hook::Metadata).await? else {
             return Ok(None);
         };
-        let path = self.root.path().join("out").join(&folder).join("METADATA");
-        let bytes = read_regular(&path, MAX_DOCUMENT);
-        let metadata = bytes.ok().and_then(|bytes| parse_metadata(&bytes).ok());
+        let path = Path::new("out").join(&folder).join("METADATA");
+        let bytes = self.root.own(&path);
+        let bytes = bytes.and_then(|path| read_regular(&path, MAX_DOCUMENT).ok());
+        let metadata = bytes.and_then(|bytes| parse_metadata(&bytes).ok());
         let Some(metadata) = metadata else {
             return Err(self.odd(format!(
                 "prepares `{folder}`, which has no METADATA that can be read"
@@ -276,13 +274,14 @@ impl Work {
         let Answer::Name(name) = self.call(sdists, &hook).await? else {
             return Err(self.odd("answers `build_wheel` with no file".to_owned()));
         };
-        let path = self.root.path().join("out").join(&name);
         let bench = self.bench(sdists)?;
         let filename = self.admit(sdists, bench, &name)?;
-        let is_file = fs_err::symlink_metadata(&path).is_ok_and(|meta| meta.is_file());
-        if !is_file {
+        let path = self.root.own(&Path::new("out").join(&name));
+        let is_file =
+            |path: &PathBuf| fs_err::symlink_metadata(path).is_ok_and(|meta| meta.is_file());
+        let Some(path) = path.filter(is_file) else {
             return Err(self.odd(format!("answers with `{name}`, which it has not written")));
-        }
+        };
         let part = tempfile::Builder::new()
             .prefix("wheel-")
             .tempfile_in(sdists.scratch)

@@ -2,5 +2,6 @@
 
 mod builds;
 mod confined;
+mod greedy;
 mod support;
 mod unpacked;
