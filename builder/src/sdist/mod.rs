@@ -312,12 +312,12 @@ fn listed(
         yanked: None,
         upload_time: sdist.upload_time.clone(),
         metadata: Announced::Silent,
+        linked: false,
     };
     let project = Project {
         name: name.clone(),
         index: index.to_owned(),
         files: Vec::new(),
-        linked: 0,
         status: None,
     };
     (project, file)

@@ -66,12 +66,12 @@ impl Client {
             yanked: None,
             upload_time: None,
             metadata: Announced::Silent,
+            linked: true,
         };
         Ok(Project {
             name: name.clone(),
             index: String::new(),
             files: vec![file],
-            linked: 1,
             status: None,
         })
     }
