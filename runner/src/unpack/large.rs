@@ -10,7 +10,7 @@ use libdeflater::Crc;
 
 use super::archive::{self, Member, Method};
 use super::error::{UnpackError, corrupt};
-use super::extract::{Source, Target, discard, finish, open};
+use super::extract::{Source, Target, discard, open};
 
 /// Members whose data and file have more bytes together are never in memory whole.
 const LARGE: u64 = 32 << 20;
@@ -38,9 +38,8 @@ pub(super) fn write(
     let start = member.offset + header;
     let file = open(target, member)?;
     let written = fill(file, member, source, start);
-    // Only what is whole is put in its place, and the next try must find the way free.
-    written.inspect_err(|_| discard(target, member))?;
-    finish(target, member)
+    // The next try must find the way free.
+    written.inspect_err(|_| discard(target, member))
 }
 
 fn fill(
@@ -180,24 +179,22 @@ mod tests {
         let content = noise(3 * PIECE + 17);
         for method in [Method::Stored, Method::Deflate] {
             let (member, bytes) = member(&content, method);
-            for place in [Place::Fresh, Place::Live] {
-                let folder = tempfile::tempdir().expect("a folder");
-                fs_err::create_dir(folder.path().join("a")).expect("a folder");
-                let target = Target {
-                    root: folder.path(),
-                    place,
-                    magic: None,
-                };
-                let source = Source::Memory {
-                    bytes: &bytes,
-                    start: 0,
-                };
-                write(&member, &source, &target).expect("a good member");
-                let written = fs_err::read(folder.path().join("a/large.bin")).expect("a file");
-                assert!(written == content, "{method:?} {place:?}");
-                let files = fs_err::read_dir(folder.path().join("a")).expect("a folder");
-                assert_eq!(files.count(), 1, "no draft is left");
-            }
+            let folder = tempfile::tempdir().expect("a folder");
+            fs_err::create_dir(folder.path().join("a")).expect("a folder");
+            let target = Target {
+                root: folder.path(),
+                place: Place::Fresh,
+                magic: None,
+            };
+            let source = Source::Memory {
+                bytes: &bytes,
+                start: 0,
+            };
+            write(&member, &source, &target).expect("a good member");
+            let written = fs_err::read(folder.path().join("a/large.bin")).expect("a file");
+            assert!(written == content, "{method:?}");
+            let files = fs_err::read_dir(folder.path().join("a")).expect("a folder");
+            assert_eq!(files.count(), 1, "nothing else is left");
         }
     }
 
@@ -209,7 +206,7 @@ mod tests {
         fs_err::create_dir(folder.path().join("a")).expect("a folder");
         let target = Target {
             root: folder.path(),
-            place: Place::Live,
+            place: Place::Fresh,
             magic: None,
         };
         let refused = |bytes: &[u8]| {
