@@ -5,6 +5,7 @@
 //! with the sums, the largest packages first. Never: refuses what could fit: what is not known is
 //! reckoned low, and whoever unpacks counts exactly.
 
+use futures::stream::{self, StreamExt as _, TryStreamExt as _};
 use pyrun_core::protocol::Room;
 use pyrun_core::{Code, Fault, Lock, LockedPackage};
 use pyrun_store::{Store, StoreError, catalog};
@@ -18,6 +19,8 @@ fn at_least(wheel: u64) -> u64 {
     wheel.saturating_add(wheel / 4)
 }
 
+/// How many packages are asked for at once.
+const PARALLEL: usize = 16;
 /// Packages that are named.
 const NAMED: usize = 5;
 
@@ -32,11 +35,14 @@ struct Need {
 
 /// Refuses a lock whose packages don't fit into a room.
 pub(crate) async fn check(lock: &Lock, store: &dyn Store, room: &Room) -> Result<(), Fault> {
-    let mut needs = Vec::with_capacity(lock.packages.len());
-    for (name, package) in &lock.packages {
+    let packages = lock.packages.iter().map(|(name, package)| {
         let name = format!("{name} {}", package.version);
-        needs.push(need(name, package, store).await?);
-    }
+        need(name, package, store)
+    });
+    // A store in a bucket takes some milliseconds for each answer.
+    let packages: Vec<_> = packages.collect();
+    let needs = stream::iter(packages).buffered(PARALLEL).try_collect();
+    let needs: Vec<Need> = needs.await?;
     let sum = |of: fn(&Need) -> u64| needs.iter().map(of).fold(0, u64::saturating_add);
     let unpacked = sum(|need| need.unpacked);
     let wheels = sum(|need| need.wheel);

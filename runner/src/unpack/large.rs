@@ -123,7 +123,10 @@ fn broken(member: &Member) -> UnpackError {
 
 #[cfg(test)]
 mod tests {
-    use super::super::extract::Place;
+    use std::collections::BTreeSet;
+
+    use super::super::extract::{Place, batches};
+    use super::super::plan::{Plan, Share};
     use super::*;
 
     fn noise(length: usize) -> Vec<u8> {
@@ -195,6 +198,42 @@ mod tests {
             assert!(written == content, "{method:?}");
             let files = fs_err::read_dir(folder.path().join("a")).expect("a folder");
             assert_eq!(files.count(), 1, "nothing else is left");
+        }
+    }
+
+    #[test]
+    fn only_what_is_written_in_pieces_is_counted_so() {
+        let size = LARGE + 1;
+        let member = Member {
+            path: "large".to_owned(),
+            offset: 0,
+            end: 100,
+            compressed: 70,
+            size,
+            crc32: 0,
+            method: Method::Deflate,
+            executable: false,
+        };
+        let share = Share {
+            start: 0,
+            end: 100,
+            sha256: None,
+            members: 0..1,
+        };
+        let plan = Plan {
+            members: vec![member],
+            shares: Vec::new(),
+            folders: BTreeSet::new(),
+            unpacked: size,
+            notes: None,
+        };
+        for (magic, memory) in [(None, MEMORY), (Some(3495), size + 100)] {
+            let target = Target {
+                root: std::path::Path::new("/nowhere"),
+                place: Place::Fresh,
+                magic,
+            };
+            assert_eq!(batches(&plan, &share, &target)[0].memory, memory);
         }
     }
 
