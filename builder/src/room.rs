@@ -171,12 +171,79 @@ fn mebibytes(bytes: u64) -> String {
 
 #[cfg(test)]
 mod tests {
+    use std::ops::Range;
+    use std::sync::atomic::{AtomicUsize, Ordering};
+
+    use bytes::Bytes;
     use pyrun_core::Sha256;
     use pyrun_kit::{IndexServer, Packages, WheelBuilder};
-    use pyrun_store::{Body, DirStore, MemoryStore};
+    use pyrun_store::{Body, Created, DirStore, Entry, Key, MemoryStore, Meta};
 
     use super::*;
     use crate::index::testing::{locked, target};
+
+    type Answer<T> = Result<T, StoreError>;
+
+    /// A store that answers a little later, and counts how many questions are open at once.
+    #[derive(Debug, Default)]
+    struct Slow {
+        inner: MemoryStore,
+        open: AtomicUsize,
+        most: AtomicUsize,
+        all: AtomicUsize,
+    }
+
+    impl Slow {
+        async fn wait(&self) {
+            self.all.fetch_add(1, Ordering::Relaxed);
+            let open = self.open.fetch_add(1, Ordering::Relaxed) + 1;
+            self.most.fetch_max(open, Ordering::Relaxed);
+            tokio::task::yield_now().await;
+            self.open.fetch_sub(1, Ordering::Relaxed);
+        }
+    }
+
+    #[async_trait::async_trait]
+    impl Store for Slow {
+        async fn get(&self, key: &Key, range: Option<Range<u64>>) -> Answer<Option<Bytes>> {
+            self.wait().await;
+            self.inner.get(key, range).await
+        }
+
+        async fn put_new(&self, key: &Key, body: Body) -> Answer<Created> {
+            self.inner.put_new(key, body).await
+        }
+
+        async fn put(&self, key: &Key, body: Body) -> Answer<()> {
+            self.inner.put(key, body).await
+        }
+
+        async fn head(&self, key: &Key) -> Answer<Option<Meta>> {
+            self.wait().await;
+            self.inner.head(key).await
+        }
+
+        async fn list(&self, prefix: &str) -> Answer<Vec<Entry>> {
+            self.inner.list(prefix).await
+        }
+
+        async fn delete(&self, key: &Key) -> Answer<()> {
+            self.inner.delete(key).await
+        }
+    }
+
+    #[tokio::test]
+    async fn a_store_is_asked_for_many_packages_at_once() {
+        let names: Vec<String> = (0..40).map(|number| format!("p{number}")).collect();
+        let sizes: Vec<(&str, u64)> = names.iter().map(|name| (name.as_str(), 1)).collect();
+        let store = Slow::default();
+        assert_eq!(
+            check(&lock(&sizes), &store, &room(1200, false)).await,
+            Ok(())
+        );
+        assert_eq!(store.all.into_inner(), 40);
+        assert_eq!(store.most.into_inner(), PARALLEL);
+    }
 
     /// A lock of packages whose wheels have so many megabytes.
     fn lock(sizes: &[(&str, u64)]) -> Lock {
