@@ -51,11 +51,11 @@ struct Listing {
 
 impl Listing {
     fn new(entries: Vec<Entry<'static>>, base: Url, reach: Reach) -> Self {
-        let named = entries.iter().enumerate().filter_map(|(place, entry)| {
+        let own = entries.iter().enumerate().filter_map(|(place, entry)| {
             let name = page::filename(entry, &base, reach)?;
             Some((filename::normalised(&name), place))
         });
-        let mut names: Vec<(String, usize)> = named.collect();
+        let mut names: Vec<(String, usize)> = own.collect();
         names.sort();
         Self {
             entries,
@@ -269,9 +269,8 @@ mod tests {
     use super::*;
 
     fn listing(files: usize) -> Result<Listing, IndexError> {
-        let anchors: String = (0..files)
-            .map(|n| format!("<a href='p{n:05}-1.0.tar.gz'>"))
-            .collect();
+        let anchors = (0..files).map(|number| format!("<a href='p{number:05}-1.0.tar.gz'>"));
+        let anchors = anchors.collect::<Vec<_>>().concat();
         let url = Url::parse("https://h/links/").expect("an address");
         page_of(anchors.as_bytes(), &url, Reach::Network)
     }

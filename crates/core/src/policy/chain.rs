@@ -4,7 +4,7 @@
 //! together, in time linear in what a lock says. Never: names more than a few packages of a way: a
 //! lock from elsewhere may have one of thousands.
 
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::fmt;
 
 use pep440_rs::Version;
@@ -120,7 +120,7 @@ fn left_in_order<'a>(
     packages: &Packages<'a>,
     reached: &BTreeMap<&'a PackageName, Step<'a>>,
 ) -> Vec<&'a PackageName> {
-    let mut seen: BTreeMap<&PackageName, ()> = BTreeMap::new();
+    let mut seen: BTreeSet<&PackageName> = BTreeSet::new();
     let mut order = Vec::new();
     for start in packages.keys().filter(|name| !reached.contains_key(*name)) {
         let mut open: Vec<(&'a PackageName, std::slice::Iter<'a, PackageName>)> = Vec::new();
@@ -129,7 +129,7 @@ fn left_in_order<'a>(
             if let Some(name) = enter.take()
                 && let Some((name, (_, needs))) = packages.get_key_value(name)
                 && !reached.contains_key(name)
-                && seen.insert(name, ()).is_none()
+                && seen.insert(name)
             {
                 open.push((name, needs.iter()));
             }
