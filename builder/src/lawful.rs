@@ -87,12 +87,9 @@ impl<'a> Lawful<'a> {
         }
         let mut all = self.hidden.lock().unwrap_or_else(PoisonError::into_inner);
         all.insert(project.name.clone(), hidden);
-        let linked =
-            (0..judged.len()).filter(|place| judged[*place].is_none() && project.is_linked(*place));
         Arc::new(Project {
             name: project.name.clone(),
             index: project.index.clone(),
-            linked: linked.count(),
             status: project.status.clone(),
             files,
         })

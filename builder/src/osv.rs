@@ -158,8 +158,9 @@ impl Search {
     fn record(&mut self, name: &str, bytes: &[u8]) {
         match Record::parse(bytes) {
             Ok(record) => {
-                let packages = self.packages.iter();
-                let hits = packages.filter_map(|(name, version)| record.of(name, version));
+                let named = record.packages().into_iter();
+                let here = named.filter_map(|name| self.packages.get_key_value(name));
+                let hits = here.filter_map(|(name, version)| record.of(name, version));
                 self.found.extend(hits);
             }
             Err(error) => self.skip(name, error.to_string()),

@@ -5,6 +5,7 @@
 //! with the sums, the largest packages first. Never: refuses what could fit: what is not known is
 //! reckoned low, and whoever unpacks counts exactly.
 
+use futures::stream::{self, StreamExt as _, TryStreamExt as _};
 use pyrun_core::protocol::Room;
 use pyrun_core::{Code, Fault, Lock, LockedPackage};
 use pyrun_store::{Store, StoreError, catalog};
@@ -18,6 +19,8 @@ fn at_least(wheel: u64) -> u64 {
     wheel.saturating_add(wheel / 4)
 }
 
+/// How many packages are asked for at once.
+const PARALLEL: usize = 16;
 /// Packages that are named.
 const NAMED: usize = 5;
 
@@ -32,11 +35,14 @@ struct Need {
 
 /// Refuses a lock whose packages don't fit into a room.
 pub(crate) async fn check(lock: &Lock, store: &dyn Store, room: &Room) -> Result<(), Fault> {
-    let mut needs = Vec::with_capacity(lock.packages.len());
-    for (name, package) in &lock.packages {
+    let packages = lock.packages.iter().map(|(name, package)| {
         let name = format!("{name} {}", package.version);
-        needs.push(need(name, package, store).await?);
-    }
+        need(name, package, store)
+    });
+    // A store in a bucket takes some milliseconds for each answer.
+    let packages: Vec<_> = packages.collect();
+    let needs = stream::iter(packages).buffered(PARALLEL).try_collect();
+    let needs: Vec<Need> = needs.await?;
     let sum = |of: fn(&Need) -> u64| needs.iter().map(of).fold(0, u64::saturating_add);
     let unpacked = sum(|need| need.unpacked);
     let wheels = sum(|need| need.wheel);
@@ -165,12 +171,79 @@ fn mebibytes(bytes: u64) -> String {
 
 #[cfg(test)]
 mod tests {
+    use std::ops::Range;
+    use std::sync::atomic::{AtomicUsize, Ordering};
+
+    use bytes::Bytes;
     use pyrun_core::Sha256;
     use pyrun_kit::{IndexServer, Packages, WheelBuilder};
-    use pyrun_store::{Body, DirStore, MemoryStore};
+    use pyrun_store::{Body, Created, DirStore, Entry, Key, MemoryStore, Meta};
 
     use super::*;
     use crate::index::testing::{locked, target};
+
+    type Answer<T> = Result<T, StoreError>;
+
+    /// A store that answers a little later, and counts how many questions are open at once.
+    #[derive(Debug, Default)]
+    struct Slow {
+        inner: MemoryStore,
+        open: AtomicUsize,
+        most: AtomicUsize,
+        all: AtomicUsize,
+    }
+
+    impl Slow {
+        async fn wait(&self) {
+            self.all.fetch_add(1, Ordering::Relaxed);
+            let open = self.open.fetch_add(1, Ordering::Relaxed) + 1;
+            self.most.fetch_max(open, Ordering::Relaxed);
+            tokio::task::yield_now().await;
+            self.open.fetch_sub(1, Ordering::Relaxed);
+        }
+    }
+
+    #[async_trait::async_trait]
+    impl Store for Slow {
+        async fn get(&self, key: &Key, range: Option<Range<u64>>) -> Answer<Option<Bytes>> {
+            self.wait().await;
+            self.inner.get(key, range).await
+        }
+
+        async fn put_new(&self, key: &Key, body: Body) -> Answer<Created> {
+            self.inner.put_new(key, body).await
+        }
+
+        async fn put(&self, key: &Key, body: Body) -> Answer<()> {
+            self.inner.put(key, body).await
+        }
+
+        async fn head(&self, key: &Key) -> Answer<Option<Meta>> {
+            self.wait().await;
+            self.inner.head(key).await
+        }
+
+        async fn list(&self, prefix: &str) -> Answer<Vec<Entry>> {
+            self.inner.list(prefix).await
+        }
+
+        async fn delete(&self, key: &Key) -> Answer<()> {
+            self.inner.delete(key).await
+        }
+    }
+
+    #[tokio::test]
+    async fn a_store_is_asked_for_many_packages_at_once() {
+        let names: Vec<String> = (0..40).map(|number| format!("p{number}")).collect();
+        let sizes: Vec<(&str, u64)> = names.iter().map(|name| (name.as_str(), 1)).collect();
+        let store = Slow::default();
+        assert_eq!(
+            check(&lock(&sizes), &store, &room(1200, false)).await,
+            Ok(())
+        );
+        assert_eq!(store.all.into_inner(), 40);
+        assert_eq!(store.most.into_inner(), PARALLEL);
+    }
 
     /// A lock of packages whose wheels have so many megabytes.
     fn lock(sizes: &[(&str, u64)]) -> Lock {

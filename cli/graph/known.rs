@@ -45,12 +45,12 @@ pub fn as_listed(name: &PackageName, package: &LockedPackage) -> (Project, File)
         yanked: None,
         upload_time: wheel.upload_time.clone(),
         metadata: Announced::Silent,
+        linked: false,
     };
     let project = Project {
         name: name.clone(),
         index: package.index.clone(),
         files: Vec::new(),
-        linked: 0,
         status: None,
     };
     (project, file)

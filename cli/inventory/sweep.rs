@@ -3,6 +3,7 @@
 use std::collections::BTreeSet;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
+use futures::stream::{self, StreamExt as _, TryStreamExt as _};
 use pyrun_core::{Code, Fault, Lock, LockHash};
 use pyrun_runner::warm::Removal;
 use pyrun_store::{Key, catalog};
@@ -13,6 +14,9 @@ use crate::background::Turn;
 
 /// What is written less than this ago may belong to a build that goes on at the moment.
 const YOUNG: Duration = Duration::from_hours(1);
+
+/// How many records are read at once.
+const PARALLEL: usize = 16;
 
 /// What may stay.
 #[derive(Debug, Clone, Copy)]
@@ -170,13 +174,18 @@ impl Inventory {
 
     /// What a source distribution was built into is known as long as that wheel stays.
     async fn keep_built(&self, keys: &mut BTreeSet<String>) -> Result<(), Fault> {
-        for entry in self.store.list(catalog::SDISTS).await? {
-            let record = self.store.get(&entry.key, None).await?.unwrap_or_default();
-            let wheel = pyrun_builder::sdist::wheel_of_record(&record);
-            if wheel.is_some_and(|wheel| keys.contains(catalog::wheel(&wheel).as_str())) {
-                keys.insert(entry.key.to_string());
-            }
+        // Where no wheel stays, no record does.
+        if !keys.iter().any(|key| key.starts_with(catalog::WHEELS)) {
+            return Ok(());
         }
+        let entries = self.store.list(catalog::SDISTS).await?.into_iter();
+        let records = entries.map(|entry| entry.key).collect();
+        let read = |key: Key| async move {
+            let record = self.store.get(&key, None).await?;
+            Ok(record.unwrap_or_default())
+        };
+        let found = records_of(keys, records, read).await?;
+        keys.extend(found);
         Ok(())
     }
 
@@ -334,6 +343,26 @@ impl Inventory {
     }
 }
 
+/// The records of source distributions that were built into wheels that stay.
+async fn records_of<Content: AsRef<[u8]>, Read: Future<Output = Result<Content, Fault>>>(
+    wheels: &BTreeSet<String>,
+    records: Vec<Key>,
+    read: impl Fn(Key) -> Read,
+) -> Result<Vec<String>, Fault> {
+    let stays = |key: Key| {
+        let record = read(key.clone());
+        async move {
+            let wheel = pyrun_builder::sdist::wheel_of_record(record.await?.as_ref());
+            let stays = wheel.is_some_and(|wheel| wheels.contains(catalog::wheel(&wheel).as_str()));
+            Ok::<_, Fault>(stays.then(|| key.to_string()))
+        }
+    };
+    let records: Vec<_> = records.into_iter().map(stays).collect();
+    let records = stream::iter(records).buffered(PARALLEL);
+    let found: Vec<Option<String>> = records.try_collect().await?;
+    Ok(found.into_iter().flatten().collect())
+}
+
 fn last_seen(row: &Row) -> u64 {
     row.used.unwrap_or(0).max(row.built)
 }
@@ -342,4 +371,46 @@ fn now() -> u64 {
     SystemTime::now()
         .duration_since(UNIX_EPOCH)
         .map_or(0, |time| time.as_secs())
+}
+
+#[cfg(test)]
+mod tests {
+    use std::cell::Cell;
+
+    use pyrun_core::Sha256;
+
+    use super::*;
+
+    #[tokio::test]
+    async fn records_are_read_many_at_once_and_stay_with_their_wheels() {
+        let wheel = |number: u32| Sha256::of(format!("wheel {number}"));
+        let record = |number: u32| {
+            let record = serde_json::json!({
+                "wheel": "a-1-py3-none-any.whl", "sha256": wheel(number), "size": 1, "metadata": "",
+                "built_on": {
+                    "python": "3.12.1", "arch": "x86_64",
+                    "os": { "name": "glibc", "major": 2, "minor": 36 },
+                },
+            });
+            record.to_string()
+        };
+        let key = |number: u32| catalog::sdist(&Sha256::of(record(number)), "any");
+        let (open, most) = (Cell::new(0), Cell::new(0));
+        let read = async |asked: Key| {
+            open.set(open.get() + 1);
+            most.set(most.get().max(open.get()));
+            tokio::task::yield_now().await;
+            open.set(open.get() - 1);
+            let number = (0..40).find(|number| key(*number) == asked);
+            Ok(record(number.expect("a record")))
+        };
+        let keys = [7, 11].map(|number| catalog::wheel(&wheel(number)).to_string());
+        let all = (0..40).map(key).collect();
+        let stay = records_of(&BTreeSet::from(keys), all, read).await;
+        assert_eq!(
+            stay,
+            Ok([7, 11].map(|number| key(number).to_string()).to_vec())
+        );
+        assert_eq!(most.get(), PARALLEL);
+    }
 }

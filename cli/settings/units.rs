@@ -40,46 +40,12 @@ pub fn moment(text: &str) -> Result<String, Fault> {
 /// The longest time that is looked back, in minutes: beyond it there was no index.
 const LONGEST: u64 = 100 * 366 * 24 * 60;
 
-/// `7 days`, `1 week`, `24h`, `P7D`, `PT12H`, `P1DT6H`; a month or a year is no fixed time.
+/// A [`units::period`] of whole minutes, `ago` or not.
 fn minutes_ago(text: &str) -> Option<u64> {
     let lower = text.trim().to_ascii_lowercase();
-    let lower = lower.strip_suffix(" ago").unwrap_or(&lower).trim_end();
-    let (mut rest, is_iso) = match lower.strip_prefix('p') {
-        Some(rest) => (rest, true),
-        None => (lower, false),
-    };
-    let mut minutes: u64 = 0;
-    let mut in_time = false;
-    let mut parts = 0;
-    while !rest.is_empty() {
-        if is_iso && !in_time && rest.starts_with('t') {
-            (rest, in_time) = (&rest[1..], true);
-        }
-        let digits = rest.bytes().take_while(u8::is_ascii_digit).count();
-        let number: u64 = rest[..digits].parse().ok()?;
-        let after = if is_iso {
-            &rest[digits..]
-        } else {
-            rest[digits..].trim_start()
-        };
-        let letters = after.bytes().take_while(u8::is_ascii_alphabetic).count();
-        // In ISO 8601 a unit is one letter, and `t` begins the next part.
-        let letters = if is_iso { letters.min(1) } else { letters };
-        let unit = match (&after[..letters], is_iso, in_time) {
-            ("w", true, false) | ("w" | "week" | "weeks", false, _) => 7 * 24 * 60,
-            ("d", true, false) | ("d" | "day" | "days", false, _) => 24 * 60,
-            ("h", true, true) | ("h" | "hr" | "hrs" | "hour" | "hours", false, _) => 60,
-            ("m", true, true) | ("m" | "min" | "mins" | "minute" | "minutes", false, _) => 1,
-            _ => return None,
-        };
-        minutes = minutes.checked_add(number.checked_mul(unit)?)?;
-        rest = &after[letters..];
-        if !is_iso {
-            rest = rest.trim_start_matches([' ', ',']);
-        }
-        parts += 1;
-    }
-    Some(minutes).filter(|minutes| parts > 0 && *minutes <= LONGEST)
+    let period = units::period(lower.strip_suffix(" ago").unwrap_or(&lower))?;
+    let minutes = Some(period / 60).filter(|minutes| *minutes <= LONGEST);
+    minutes.filter(|_| period % 60 == 0)
 }
 
 fn duration_of(minutes: u64) -> String {

@@ -242,10 +242,8 @@ fn beside(name: &PackageName, known: Option<Project>, linked: Vec<File>) -> Opti
         name: name.clone(),
         index: String::new(),
         files: Vec::new(),
-        linked: 0,
         status: None,
     });
-    project.linked = linked.len();
     project.files.extend(linked);
     Some(project)
 }

@@ -49,6 +49,20 @@ pub(super) fn same_name(raw: &str, name: &str) -> bool {
     expected.next().is_none()
 }
 
+/// A file's name with its separators and letters as PEP 503 has them in a project's: that of a file
+/// of a project begins with the project's name and a dash.
+pub(super) fn normalised(filename: &str) -> String {
+    let mut normal = String::with_capacity(filename.len());
+    for c in filename.chars() {
+        match c {
+            '-' | '_' | '.' if normal.ends_with('-') => {}
+            '-' | '_' | '.' => normal.push('-'),
+            other => normal.push(other.to_ascii_lowercase()),
+        }
+    }
+    normal
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -73,6 +87,9 @@ mod tests {
         );
         assert_eq!(split_of("foo_bar-1.0.tar.gz", project), sdist("1.0"));
         assert_eq!(split_of("foo-bar-1.0-2.zip", project), sdist("1.0-2"));
+        for own in ["Foo.Bar-1.0-1-py3-none-any.whl", "foo__bar-1.0.tar.gz"] {
+            assert!(normalised(own).starts_with("foo-bar-1-0"), "{own}");
+        }
         for other in [
             "foo-1.0-py3-none-any.whl",
             "foo_bar-1.0-py3-none.whl",

@@ -8,6 +8,7 @@ use std::sync::OnceLock;
 use std::time::Duration;
 
 use bytes::{Bytes, BytesMut};
+use pyrun_core::Sha256;
 use reqwest::header::{self, HeaderMap, HeaderValue};
 use reqwest::{Response, StatusCode};
 use tokio::sync::{Semaphore, SemaphorePermit};
@@ -388,6 +389,22 @@ pub(super) fn broken(url: &Url, problem: impl std::fmt::Display) -> IndexError {
     IndexError::Broken {
         url: url.to_string(),
         problem: problem.to_string(),
+    }
+}
+
+/// Compares what came with what was promised, if anything was.
+pub(super) fn as_promised(
+    url: &Url,
+    promised: Option<Sha256>,
+    found: Sha256,
+) -> Result<(), IndexError> {
+    match promised.filter(|promised| *promised != found) {
+        None => Ok(()),
+        Some(promised) => Err(IndexError::Altered {
+            url: url.to_string(),
+            found,
+            promised,
+        }),
     }
 }
 

@@ -3,6 +3,7 @@
 //! In: their addresses, a project's name. Out: the project's files there. Never: looks into folders
 //! below a folder; follows a link of a page of the network to a file of this machine.
 
+use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -15,11 +16,11 @@ use crate::index::download::Hashing;
 use crate::index::http::{Ask, Http, broken, status_error};
 use crate::index::once::OncePerKey;
 use crate::index::page::{self, Entry, Reach};
-use crate::index::{File, IndexError, html};
+use crate::index::{File, IndexError, filename, html};
 
 /// The largest page that is read.
 const MAX_PAGE: u64 = 64 << 20;
-/// The most files of a folder that are looked at.
+/// The most files of a folder that are looked at; a page may list as many as one of an index.
 const MAX_FILES: usize = 100_000;
 
 /// Every place that was named.
@@ -41,8 +42,40 @@ enum Place {
 #[derive(Debug)]
 struct Listing {
     entries: Vec<Entry<'static>>,
+    /// Their names as [`filename::normalised`] has them, sorted, each with its entry's place: a
+    /// listing is asked for one project after the other.
+    names: Vec<(String, usize)>,
     base: Url,
     reach: Reach,
+}
+
+impl Listing {
+    fn new(entries: Vec<Entry<'static>>, base: Url, reach: Reach) -> Self {
+        let own = entries.iter().enumerate().filter_map(|(place, entry)| {
+            let name = page::filename(entry, &base, reach)?;
+            Some((filename::normalised(&name), place))
+        });
+        let mut names: Vec<(String, usize)> = own.collect();
+        names.sort();
+        Self {
+            entries,
+            names,
+            base,
+            reach,
+        }
+    }
+
+    /// The files of a project, in the order of the listing.
+    fn files(&self, project: &PackageName) -> Vec<File> {
+        let start = format!("{project}-");
+        let first = self.names.partition_point(|(name, _)| *name < start);
+        let own = self.names[first..].iter();
+        let own = own.take_while(|(name, _)| name.starts_with(&start));
+        let mut places: Vec<usize> = own.map(|(_, place)| *place).collect();
+        places.sort_unstable();
+        let entries = places.into_iter().map(|place| &self.entries[place]);
+        page::files(entries, &self.base, project, self.reach)
+    }
 }
 
 impl Links {
@@ -71,14 +104,14 @@ impl Links {
         name: &PackageName,
     ) -> Result<Vec<File>, IndexError> {
         let mut files: Vec<File> = Vec::new();
+        let mut known = BTreeSet::new();
         for (number, place) in self.places.iter().enumerate() {
             let read = || async { place.read(http).await.map(Arc::new) };
             let listing = self.listings.get(number, read).await?;
-            let found = page::files(&listing.entries, &listing.base, name, listing.reach);
-            for file in found {
-                let known = |one: &File| one.filename == file.filename;
-                if !files.iter().any(known) {
-                    files.push(measured(file).await?);
+            for file in listing.files(name) {
+                if known.insert(file.filename.clone()) {
+                    let linked = true;
+                    files.push(measured(File { linked, ..file }).await?);
                 }
             }
         }
@@ -114,7 +147,7 @@ impl Place {
             Self::Page(url) => {
                 let answer = http.get(&Ask::new(url), MAX_PAGE).await?;
                 match answer.status {
-                    StatusCode::OK => Ok(page_of(&answer.body, &answer.url, Reach::Network)),
+                    StatusCode::OK => page_of(&answer.body, &answer.url, Reach::Network),
                     status => Err(status_error(url, status)),
                 }
             }
@@ -126,14 +159,14 @@ impl Place {
     }
 }
 
-fn page_of(body: &[u8], url: &Url, reach: Reach) -> Listing {
+fn page_of(body: &[u8], url: &Url, reach: Reach) -> Result<Listing, IndexError> {
     let page = html::scan(&String::from_utf8_lossy(body));
-    let base = page.base.and_then(|text| url.join(&text).ok());
-    Listing {
-        entries: page.entries,
-        base: base.unwrap_or_else(|| url.clone()),
-        reach,
+    if page.entries.len() > page::MAX_FILES {
+        return Err(broken(url, page::PageError::TooManyFiles.to_string()));
     }
+    let base = page.base.and_then(|text| url.join(&text).ok());
+    let base = base.unwrap_or_else(|| url.clone());
+    Ok(Listing::new(page.entries, base, reach))
 }
 
 fn here(path: &Path) -> Result<Listing, IndexError> {
@@ -151,7 +184,7 @@ fn here(path: &Path) -> Result<Listing, IndexError> {
         return Err(broken(&url, problem));
     }
     let body = fs_err::read(path).map_err(unreadable)?;
-    Ok(page_of(&body, &url, Reach::Machine))
+    page_of(&body, &url, Reach::Machine)
 }
 
 fn folder(path: &Path) -> Result<Listing, IndexError> {
@@ -182,11 +215,8 @@ fn folder(path: &Path) -> Result<Listing, IndexError> {
             ..Entry::default()
         })
     };
-    Ok(Listing {
-        entries: names.into_iter().filter_map(entry).collect(),
-        base,
-        reach: Reach::Machine,
-    })
+    let entries = names.into_iter().filter_map(entry).collect();
+    Ok(Listing::new(entries, base, Reach::Machine))
 }
 
 fn file_url(path: &Path, url: Result<Url, ()>) -> Result<Url, IndexError> {
@@ -232,4 +262,34 @@ pub(super) async fn measure(path: PathBuf) -> Result<(u64, pyrun_core::Sha256), 
         Ok((found.size, found.sha256))
     })
     .await
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn listing(files: usize) -> Result<Listing, IndexError> {
+        let anchors = (0..files).map(|number| format!("<a href='p{number:05}-1.0.tar.gz'>"));
+        let anchors = anchors.collect::<Vec<_>>().concat();
+        let url = Url::parse("https://h/links/").expect("an address");
+        page_of(anchors.as_bytes(), &url, Reach::Network)
+    }
+
+    #[test]
+    fn thousands_of_projects_are_found_among_thousands_of_files() {
+        let listing = listing(20_000).expect("a listing");
+        for number in 0..20_000 {
+            let name = format!("P{number:05}").parse().expect("a name");
+            let files = listing.files(&name);
+            assert_eq!(files.len(), 1, "{name}");
+            assert_eq!(files[0].filename, format!("{name}-1.0.tar.gz"));
+        }
+        assert_eq!(listing.files(&"p0".parse().expect("a name")), []);
+    }
+
+    #[test]
+    fn a_page_lists_no_more_than_one_of_an_index() {
+        let error = listing(page::MAX_FILES + 1).expect_err("too many");
+        assert!(error.to_string().contains("more than 250000"), "{error}");
+    }
 }

@@ -100,17 +100,15 @@ pub struct Project {
     pub index: String,
     /// Its wheels and sdists, in the page's order. Files that are neither are left out.
     pub files: Vec<File>,
-    /// How many of the files, at the end, are not the index's: those of find-links, or the one at
-    /// an address of its own.
-    pub linked: usize,
     /// What the index says of the whole project (PEP 792); `None` while it is active.
     pub status: Option<ProjectStatus>,
 }
 
 impl Project {
-    /// Whether the file at a place is not the index's.
-    pub fn is_linked(&self, place: usize) -> bool {
-        place + self.linked >= self.files.len()
+    /// Whether none of its files is to be used.
+    pub fn is_quarantined(&self) -> bool {
+        let status = self.status.as_ref();
+        status.is_some_and(|status| status.standing == Standing::Quarantined)
     }
 }
 
@@ -157,6 +155,8 @@ pub struct File {
     pub upload_time: Option<String>,
     /// PEP 658/714: whether the index announces a `.metadata` file, and its digest if it says it.
     pub metadata: Announced,
+    /// Whether it is not the index's: one of find-links, or the one at an address of its own.
+    pub linked: bool,
 }
 
 /// Whether a `.metadata` file is announced.

@@ -43,7 +43,6 @@ pub(super) fn unpack(bytes: &[u8], name: &PackageName, index: &str) -> Option<Pr
         name: name.clone(),
         index: index.to_owned(),
         files,
-        linked: 0,
         status,
     })
 }
@@ -141,6 +140,7 @@ fn read_file(
         yanked,
         upload_time,
         metadata,
+        linked: false,
     })
 }
 
@@ -304,6 +304,7 @@ mod tests {
             yanked: Some("ünsafe".to_owned()),
             upload_time: Some("2024-01-02T03:04:05Z".to_owned()),
             metadata,
+            linked: false,
         };
         let bare = File {
             kind: FileKind::Sdist,
@@ -323,7 +324,6 @@ mod tests {
                 bare,
                 file("c", Announced::Yes),
             ],
-            linked: 0,
             status: Some(ProjectStatus {
                 standing: Standing::Quarantined,
                 reason: "it stole keys".to_owned(),

@@ -212,7 +212,6 @@ fn project(
         name: origin.project.clone(),
         index: origin.index.to_owned(),
         files: files(entries, base, origin.project, Reach::Network),
-        linked: 0,
         status,
     }
 }
@@ -227,8 +226,8 @@ pub(super) enum Reach {
 }
 
 /// The files of one project among entries.
-pub(super) fn files(
-    entries: &[Entry<'_>],
+pub(super) fn files<'e, 'page: 'e>(
+    entries: impl IntoIterator<Item = &'e Entry<'page>>,
     base: &Url,
     project: &PackageName,
     reach: Reach,
@@ -241,7 +240,7 @@ pub(super) fn files(
         specifiers: HashMap::new(),
     };
     entries
-        .iter()
+        .into_iter()
         .filter_map(|entry| reader.file(entry))
         .collect()
 }
@@ -258,10 +257,7 @@ struct Reader<'a> {
 impl Reader<'_> {
     fn file(&mut self, entry: &Entry<'_>) -> Option<File> {
         let (url, fragment) = absolute(&entry.url, self.base, self.reach)?;
-        let filename = match &*entry.filename {
-            "" => address::percent_decode(last_segment(&url)),
-            name => name.to_owned(),
-        };
+        let filename = name_at(entry, &url);
         let (kind, version) = filename::split(&filename, self.project)?;
         let version = self.version(version)?;
         let stated = entry.hashes.sha256.as_ref().map(|text| &*text.0);
@@ -275,6 +271,7 @@ impl Reader<'_> {
             yanked: yanked(entry.yanked.as_ref()),
             upload_time: upload_time(entry.upload_time.as_ref()),
             metadata: announced(entry),
+            linked: false,
             url,
             filename,
         })
@@ -301,6 +298,19 @@ impl Reader<'_> {
         let specifiers = lenient::specifiers(text);
         self.specifiers.insert(text.to_owned(), specifiers.clone());
         specifiers
+    }
+}
+
+/// The name of an entry's file; `None` where its address can't be followed.
+pub(super) fn filename(entry: &Entry<'_>, base: &Url, reach: Reach) -> Option<String> {
+    let (url, _) = absolute(&entry.url, base, reach)?;
+    Some(name_at(entry, &url))
+}
+
+fn name_at(entry: &Entry<'_>, url: &str) -> String {
+    match &*entry.filename {
+        "" => address::percent_decode(last_segment(url)),
+        name => name.to_owned(),
     }
 }
 

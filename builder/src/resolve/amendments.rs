@@ -10,7 +10,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use pep440_rs::VersionSpecifiers;
 use pep508_rs::{ExtraName, MarkerEnvironment, PackageName, VersionOrUrl};
 use pyrun_core::request::without_credentials;
-use pyrun_core::{Request, Requirement, Sha256};
+use pyrun_core::{Origin, Request, Requirement, Sha256};
 
 use super::dependencies::{self, Dependency, Needs};
 use super::error::ResolveError;
@@ -24,8 +24,8 @@ pub(super) struct Amendments {
     overrides: BTreeMap<PackageName, Vec<(usize, Dependency)>>,
     /// By package: its bounds, with their places in the request.
     constraints: BTreeMap<PackageName, Vec<(usize, VersionSpecifiers)>>,
-    /// By package: the address that it has to come from.
-    addresses: BTreeMap<PackageName, String>,
+    /// By package: the address that it has to come from, and who named it first.
+    addresses: BTreeMap<PackageName, (String, Origin)>,
     /// By package: the digests that its file may have, of each requirement that names some.
     digests: BTreeMap<PackageName, Vec<BTreeSet<Sha256>>>,
     /// By package: the specifiers of the user, which pin or not.
@@ -76,9 +76,8 @@ impl Amendments {
         let replaced = |one: &&Requirement| !found.overrides.contains_key(&one.spec.name);
         let own: Vec<&Requirement> = request.requirements.iter().filter(replaced).collect();
         let all = own.into_iter().chain(&options.overrides);
-        let mut places = BTreeMap::new();
         for one in all.chain(&options.constraints).filter(applies) {
-            found.note(one, &mut places)?;
+            found.note(one)?;
         }
         for one in request.requirements.iter().filter(applies) {
             found.note_digests(one);
@@ -87,11 +86,7 @@ impl Amendments {
     }
 
     /// Takes a requirement's address, digests and pins.
-    fn note<'r>(
-        &mut self,
-        one: &'r Requirement,
-        places: &mut BTreeMap<&'r PackageName, &'r Requirement>,
-    ) -> Result<(), ResolveError> {
+    fn note(&mut self, one: &Requirement) -> Result<(), ResolveError> {
         let name = &one.spec.name;
         match &one.spec.version_or_url {
             Some(VersionOrUrl::VersionSpecifier(specifiers)) => {
@@ -107,12 +102,12 @@ impl Amendments {
                         origin: Box::new(one.origin.clone()),
                     });
                 }
-                let first = *places.entry(name).or_insert(one);
-                let known = self.addresses.entry(name.clone()).or_insert(url.clone());
+                let known = self.addresses.entry(name.clone());
+                let (known, origin) = known.or_insert_with(|| (url.clone(), one.origin.clone()));
                 if !is_same(known, &url) {
                     return Err(ResolveError::TwoAddresses {
                         name: name.clone(),
-                        one: (without_credentials(known), Box::new(first.origin.clone())),
+                        one: (without_credentials(known), Box::new(origin.clone())),
                         other: (without_credentials(&url), Box::new(one.origin.clone())),
                     });
                 }
@@ -209,7 +204,7 @@ impl Amendments {
     fn strange_address(&self, need: &Dependency) -> Option<ByAddress> {
         let url = need.address.as_ref()?;
         let own = self.addresses.get(&need.name);
-        (!own.is_some_and(|own| is_same(own, url))).then(|| ByAddress {
+        (!own.is_some_and(|(own, _)| is_same(own, url))).then(|| ByAddress {
             name: need.name.clone(),
             url: without_credentials(url),
         })
@@ -226,15 +221,20 @@ impl Amendments {
         bounds.all(|(_, bound)| admit(bound, version))
     }
 
-    /// Whether a bound of a package names a pre-release.
+    /// Whether the user names a pre-release of a package, in whatever they say of it.
     pub(super) fn names_prerelease(&self, name: &PackageName) -> bool {
-        let mut bounds = self.bounds(name).iter();
-        bounds.any(|(_, bound)| names_prerelease(bound))
+        let said = self.pins.get(name);
+        said.is_some_and(|said| said.iter().any(names_prerelease))
     }
 
     /// The address that a package has to come from.
     pub(super) fn address(&self, name: &PackageName) -> Option<&str> {
-        self.addresses.get(name).map(String::as_str)
+        self.addresses.get(name).map(|(url, _)| url.as_str())
+    }
+
+    /// Who named that address.
+    pub(super) fn origin_of_address(&self, name: &PackageName) -> Option<&Origin> {
+        self.addresses.get(name).map(|(_, origin)| origin)
     }
 
     /// Whether the user names digests of a package.

@@ -103,12 +103,12 @@ mod tests {
             yanked: None,
             upload_time: None,
             metadata: Announced::Silent,
+            linked: false,
         };
         let page = Project {
             name: "a".parse().expect("a name"),
             index: String::new(),
             files: vec![file],
-            linked: 0,
             status: None,
         };
         let mut budget = Budget::default();

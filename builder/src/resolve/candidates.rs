@@ -5,20 +5,20 @@
 //! between versions.
 
 use std::cmp::Reverse;
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use jiff::Timestamp;
 use pep440_rs::Version;
-use pep508_rs::{PackageName, VersionOrUrl};
+use pep508_rs::PackageName;
 use pyrun_core::request::Prerelease;
 use pyrun_core::tags::Tags;
 use pyrun_core::wheel::BuildTag;
-use pyrun_core::{Request, Requirement, ResolveOptions, WheelFilename};
+use pyrun_core::{Request, ResolveOptions, WheelFilename};
 
 use super::amendments::Amendments;
-use super::specifiers::{names_prerelease, python_fits};
-use crate::index::{File, FileKind, Project, Standing};
+use super::specifiers::python_fits;
+use crate::index::{File, FileKind, Project};
 
 /// What of a request decides which files can be used.
 #[derive(Debug, Clone)]
@@ -29,8 +29,6 @@ pub(super) struct Rules {
     options: ResolveOptions,
     builds: bool,
     amendments: Arc<Amendments>,
-    /// Names of which a requirement of the user's asks for a pre-release.
-    asked: BTreeSet<PackageName>,
     /// Whether pre-releases that nobody asks for are out where there is a release.
     withholds: bool,
 }
@@ -102,8 +100,6 @@ pub(super) enum Reason {
     Prerelease,
     /// It is yanked and not pinned; why it is.
     Yanked(String),
-    /// The index has put the whole project into quarantine (PEP 792); why.
-    Quarantined(String),
 }
 
 /// What a file is good for, and what makes one of a version better than another: a wheel is better
@@ -125,7 +121,6 @@ impl Rules {
             Some(text) => Some(text.parse().map_err(|_| BadTime(text.clone()))?),
             None => None,
         };
-        let markers = request.target.markers();
         Ok(Self {
             tags: Tags::of(&request.target),
             python: request.target.python.full().clone(),
@@ -133,27 +128,17 @@ impl Rules {
             options: request.options.clone(),
             builds,
             amendments,
-            asked: request
-                .requirements
-                .iter()
-                .chain(&request.options.overrides)
-                .filter(|one| one.spec.evaluate_markers(&markers, &[]))
-                .filter(|one| asks_for_prerelease(one))
-                .map(|one| one.spec.name.clone())
-                .collect(),
             withholds: request.options.prerelease == Prerelease::IfNecessaryOrExplicit,
         })
     }
 
-    /// The same, with every pre-release let in: for when nothing else fits.
-    #[must_use]
-    pub(super) fn with_prereleases(self) -> Self {
-        let withholds = false;
-        Self { withholds, ..self }
+    /// From now on every pre-release is let in: for when nothing else fits.
+    pub(super) fn let_prereleases_in(&mut self) {
+        self.withholds = false;
     }
 
     fn withholds(&self, name: &PackageName) -> bool {
-        self.withholds && !self.asked.contains(name) && !self.amendments.names_prerelease(name)
+        self.withholds && !self.amendments.names_prerelease(name)
     }
 
     /// The candidates of a page.
@@ -161,6 +146,13 @@ impl Rules {
         let Some(project) = project else {
             return Candidates::default();
         };
+        // What is in quarantine has nothing that could be chosen: its status alone is told.
+        if project.is_quarantined() {
+            return Candidates {
+                project: Some(project),
+                ..Candidates::default()
+            };
+        }
         let mut by_version: BTreeMap<&Version, Vec<usize>> = BTreeMap::new();
         for (index, file) in project.files.iter().enumerate() {
             by_version.entry(&file.version).or_default().push(index);
@@ -192,11 +184,6 @@ impl Rules {
         version: &Version,
         files: &[usize],
     ) -> Result<Candidate, Reason> {
-        if let Some(status) = &project.status
-            && status.standing == Standing::Quarantined
-        {
-            return Err(Reason::Quarantined(status.reason.clone()));
-        }
         let mut best: Option<(_, Candidate)> = None;
         let mut nearest = Reason::SourceOnly;
         for &place in files {
@@ -213,7 +200,7 @@ impl Rules {
                 file.yanked.is_none(),
                 preference,
                 Reverse(&file.filename),
-                project.is_linked(place),
+                file.linked,
                 Reverse(&file.url),
             );
             if best.as_ref().is_none_or(|(known, _)| *known < order) {
@@ -261,7 +248,7 @@ impl Rules {
         }
         // What the user points at themselves has no time, and is there.
         if let Some(limit) = self.exclude_newer
-            && !project.is_linked(place)
+            && !file.linked
         {
             let time: Option<Timestamp> =
                 file.upload_time.as_ref().and_then(|text| text.parse().ok());
@@ -283,14 +270,6 @@ impl Rules {
         let rank = self.tags.rank(&wheel).ok_or(Reason::Tags)?;
         let preference = Some((Reverse(rank), wheel.build().cloned()));
         Ok((Artifact::Wheel(wheel), preference))
-    }
-}
-
-/// Whether a requirement names a pre-release as something that it would take.
-fn asks_for_prerelease(requirement: &Requirement) -> bool {
-    match &requirement.spec.version_or_url {
-        Some(VersionOrUrl::VersionSpecifier(specifiers)) => names_prerelease(specifiers),
-        _ => false,
     }
 }
 

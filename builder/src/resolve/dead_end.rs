@@ -284,7 +284,7 @@ fn shut_out(
         Reason::Digest => fault.hint(
             "add the digests of the version that you want, or lock the digests again",
         ),
-        Reason::TooNew(None) | Reason::Quarantined(_) => fault,
+        Reason::TooNew(None) => fault,
     }
 }
 

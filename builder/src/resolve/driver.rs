@@ -38,26 +38,23 @@ pub async fn resolve(
 ) -> Result<Lock, ResolveError> {
     check(request)?;
     let amendments = Arc::new(Amendments::of(request)?);
-    let mut rules = Rules::of(request, Arc::clone(&amendments), source.builds())
+    let rules = Rules::of(request, Arc::clone(&amendments), source.builds())
         .map_err(|BadTime(text)| ResolveError::ExcludeNewer(text))?;
-    let (solver, mut prefetch, found) = loop {
-        let known = preferred(preferences);
-        let mut solver = Solver::new(request, Arc::clone(&amendments), known);
-        let mut prefetch = Prefetch::new(
-            request,
-            rules.clone(),
-            Arc::clone(&amendments),
-            source,
-            preferences,
-        );
+    let begin = || Solver::new(request, Arc::clone(&amendments), preferred(preferences));
+    let known = Arc::clone(&amendments);
+    let mut prefetch = Prefetch::new(request, rules, known, source, preferences);
+    let mut solver = begin();
+    let found = loop {
         prefetch.begin(solver.asked.iter().map(|(_, need)| need.clone()));
         let found = search(&mut solver, &mut prefetch, events).await;
-        let is_final = matches!(found, Ok(Found::Solved(_)) | Err(Halt::Index(..)));
-        if is_final || !prefetch.withheld() {
-            break (solver, prefetch, found);
+        if !matches!(found, Ok(Found::Failed(_))) || !prefetch.withheld() {
+            break found;
         }
-        // Nothing fits but what nobody asked for.
-        rules = rules.with_prereleases();
+        // Nothing fits but what nobody asked for; both searches together have the steps of one.
+        prefetch.let_prereleases_in();
+        let max_steps = solver.steps_left();
+        solver = begin();
+        solver.max_steps = max_steps;
     };
     let chosen = match found {
         Ok(Found::Solved(chosen)) => chosen,
@@ -70,19 +67,21 @@ pub async fn resolve(
         }
         Err(Halt::Limit(limit)) => return Err(too_hard(&solver, &prefetch, limit)),
         Err(Halt::Index(question, error)) => {
-            return Err(unanswered(request, &amendments, &question, error));
+            return Err(unanswered(&amendments, &question, error));
         }
     };
     drop(prefetch);
+    let needs = chosen.iter().map(|one| needs(request, &amendments, one));
+    let needs: Vec<Vec<PackageName>> = needs.collect();
+    // Before anything is downloaded or built to be refused.
+    if let Some(fault) = hashes::check(request, &amendments, &chosen, &needs) {
+        return Err(ResolveError::Unsatisfiable(Box::new(fault)));
+    }
     for message in warnings(&chosen, request.options.prerelease) {
         events(Event::Warning { message });
     }
     let taken = take(request, source, &chosen).await?;
-    let lock = lock(request, &amendments, &chosen, taken);
-    match hashes::check(request, &amendments, &lock) {
-        Some(fault) => Err(ResolveError::Unsatisfiable(Box::new(fault))),
-        None => Ok(lock),
-    }
+    Ok(lock(request, &chosen, needs, taken))
 }
 
 /// What no index is needed to refuse.
@@ -107,25 +106,15 @@ pub(super) fn preferred(lock: Option<&Lock>) -> BTreeMap<PackageName, pep440_rs:
 }
 
 /// What the index did wrong, with who named the address if one did.
-fn unanswered(
-    request: &Request,
-    amendments: &Amendments,
-    question: &Question,
-    error: IndexError,
-) -> ResolveError {
+fn unanswered(amendments: &Amendments, question: &Question, error: IndexError) -> ResolveError {
     let name = question.name();
-    if amendments.address(name).is_none() {
-        return ResolveError::Index(error);
-    }
-    let options = &request.options;
-    let all = request.requirements.iter().chain(&options.overrides);
-    let named = all
-        .chain(&options.constraints)
-        .find(|one| one.spec.name == *name && one.spec.version_or_url.is_some());
-    ResolveError::Address {
-        name: name.clone(),
-        origin: Box::new(named.map(|one| one.origin.clone()).unwrap_or_default()),
-        source: error,
+    match amendments.origin_of_address(name) {
+        None => ResolveError::Index(error),
+        Some(origin) => ResolveError::Address {
+            name: name.clone(),
+            origin: Box::new(origin.clone()),
+            source: error,
+        },
     }
 }
 
@@ -268,11 +257,30 @@ fn check_built(request: &Request, one: &Chosen, wheel: &LockedWheel) -> Result<(
     Err(ResolveError::Build(Box::new(fault)))
 }
 
-fn lock(request: &Request, amendments: &Amendments, chosen: &[Chosen], taken: Vec<Taken>) -> Lock {
-    let packages = chosen
-        .iter()
-        .zip(taken)
-        .map(|(one, taken)| (one.name.clone(), locked(request, amendments, one, taken)));
+/// The packages that a version needs with the extras that are asked of it, sorted.
+fn needs(request: &Request, amendments: &Amendments, one: &Chosen) -> Vec<PackageName> {
+    let markers = request.target.markers();
+    let mut needs: Vec<PackageName> = std::iter::once(None)
+        .chain(one.extras.iter().map(Some))
+        .filter_map(|extra| amendments.needs(&one.metadata, extra, &markers).ok())
+        .flatten()
+        .map(|need| need.name)
+        .filter(|name| *name != one.name)
+        .collect();
+    needs.sort();
+    needs.dedup();
+    needs
+}
+
+fn lock(
+    request: &Request,
+    chosen: &[Chosen],
+    needs: Vec<Vec<PackageName>>,
+    taken: Vec<Taken>,
+) -> Lock {
+    let packages = chosen.iter().zip(needs).zip(taken);
+    let packages =
+        packages.map(|((one, needs), taken)| (one.name.clone(), locked(one, needs, taken)));
     Lock {
         target: request.target.clone(),
         packages: packages.collect(),
@@ -281,31 +289,14 @@ fn lock(request: &Request, amendments: &Amendments, chosen: &[Chosen], taken: Ve
     }
 }
 
-fn locked(
-    request: &Request,
-    amendments: &Amendments,
-    one: &Chosen,
-    (wheel, sdist): Taken,
-) -> LockedPackage {
-    let candidate = &one.candidates.versions[one.candidate];
-    let project = one.candidates.project();
-    let markers = request.target.markers();
-    let mut dependencies: Vec<PackageName> = std::iter::once(None)
-        .chain(one.extras.iter().map(Some))
-        .filter_map(|extra| amendments.needs(&one.metadata, extra, &markers).ok())
-        .flatten()
-        .map(|need| need.name)
-        .filter(|name| *name != one.name)
-        .collect();
-    dependencies.sort();
-    dependencies.dedup();
-    let index = if project.is_linked(candidate.file) {
+fn locked(one: &Chosen, dependencies: Vec<PackageName>, (wheel, sdist): Taken) -> LockedPackage {
+    let index = if one.candidates.file(one.candidate).linked {
         String::new()
     } else {
-        project.index.clone()
+        one.candidates.project().index.clone()
     };
     LockedPackage {
-        version: candidate.version.clone(),
+        version: one.candidates.versions[one.candidate].version.clone(),
         // The wheel that is built says itself what it says.
         metadata: sdist.is_none().then(|| one.metadata.digest()),
         wheel,

@@ -4,8 +4,8 @@
 
 use std::borrow::Cow;
 
-use jiff::{SignedDuration, Span, Timestamp};
-use pyrun_core::Request;
+use jiff::{SignedDuration, Timestamp};
+use pyrun_core::{Request, units};
 
 use super::error::ResolveError;
 
@@ -29,17 +29,8 @@ pub fn as_of(request: &Request, now: Timestamp) -> Result<Cow<'_, Request>, Reso
 }
 
 fn before(text: &str, now: Timestamp) -> Option<Timestamp> {
-    let span: Span = text.parse().ok().filter(|_| text.starts_with('P'))?;
-    let of_a_length = span.get_years() == 0 && span.get_months() == 0;
-    if !of_a_length || span.is_negative() {
-        return None;
-    }
-    let days = i64::from(span.get_weeks()) * 7 + i64::from(span.get_days());
-    let hours = days
-        .checked_mul(24)?
-        .checked_add(i64::from(span.get_hours()))?;
-    let minutes = hours.checked_mul(60)?.checked_add(span.get_minutes())?;
-    let seconds = minutes.checked_mul(60)?.checked_add(span.get_seconds())?;
+    let seconds = units::period(text).filter(|_| text.starts_with('P'))?;
+    let seconds = i64::try_from(seconds).ok()?;
     let whole = Timestamp::from_second(now.as_second()).ok()?;
     whole.checked_sub(SignedDuration::from_secs(seconds)).ok()
 }

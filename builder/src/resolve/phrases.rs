@@ -87,7 +87,6 @@ pub(super) fn why_not(candidates: &Candidates, rejected: &Rejected, request: &Re
         Reason::SourceOnly | Reason::OnlyBinary => "has no wheel, only sources".to_owned(),
         Reason::NoBinary => "has no sources, only wheels".to_owned(),
         Reason::Digest => "has no file with a digest that is asked for".to_owned(),
-        Reason::Quarantined(_) => "is in quarantine".to_owned(),
         Reason::Tags => format!(
             "has wheels only for {}",
             wheels_for(candidates, &rejected.version, &request.target)

@@ -123,6 +123,31 @@ impl<'a> Prefetch<'a> {
         self.pages.values().any(|page| page.withheld)
     }
 
+    /// Lets in the pre-releases that were put out. What is known stays known, and counts as before.
+    pub(super) fn let_prereleases_in(&mut self) {
+        self.rules.let_prereleases_in();
+        let mut metadata = std::mem::take(&mut self.metadata);
+        // All that was open or a guess was about the candidates as they stood.
+        self.running.clear();
+        self.queue.clear();
+        self.failed.clear();
+        self.hints.clear();
+        self.asked.clear();
+        for (name, before) in std::mem::take(&mut self.pages) {
+            let page = self.rules.candidates(before.project.clone());
+            for (place, candidate) in before.versions.iter().enumerate() {
+                if let Some(known) = metadata.remove(&(name.clone(), place))
+                    && let Some(place) = page.position(&candidate.version)
+                {
+                    self.asked.insert(Question::Metadata(name.clone(), place));
+                    self.metadata.insert((name.clone(), place), known);
+                }
+            }
+            self.asked.insert(Question::Project(name.clone()));
+            self.pages.insert(name, Arc::new(page));
+        }
+    }
+
     /// Begins with what the user asks for.
     pub(super) fn begin(&mut self, needs: impl IntoIterator<Item = Dependency>) {
         self.expect(needs);

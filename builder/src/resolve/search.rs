@@ -95,12 +95,12 @@ mod tests {
                 yanked: None,
                 upload_time: None,
                 metadata: Announced::Yes,
+                linked: false,
             });
             Ok(Some(Arc::new(Project {
                 name: name.clone(),
                 index: String::new(),
                 files: files.collect(),
-                linked: 0,
                 status: None,
             })))
         }

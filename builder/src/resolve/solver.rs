@@ -208,6 +208,12 @@ impl Solver {
         }
     }
 
+    /// How many steps are left.
+    pub(super) fn steps_left(&self) -> u64 {
+        self.max_steps
+            .saturating_sub(self.conflicts + self.decisions)
+    }
+
     /// The bound that the search has reached.
     fn limit(&self) -> Option<Limit> {
         if self.conflicts + self.decisions > self.max_steps {

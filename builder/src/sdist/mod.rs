@@ -36,6 +36,7 @@ use pep440_rs::Version;
 use pep508_rs::PackageName;
 use pyrun_core::{Events, Fault, LockedSdist, LockedWheel, Policy, ResolveOptions, Sha256, Target};
 use pyrun_store::Store;
+use tempfile::TempPath;
 use tokio::sync::Mutex;
 use url::Url;
 
@@ -49,7 +50,7 @@ use crate::index::{
     Announced, Client, File, FileKind, IndexError, Metadata, Project, Source, parse_metadata,
 };
 use kept::Kept;
-use work::Work;
+use work::{Notes, Work};
 
 /// How often what a build needs may itself be built from source.
 const MAX_DEPTH: usize = 5;
@@ -88,10 +89,18 @@ pub struct Sdists<'a> {
     events: Events<'a>,
     /// Who is being built, outermost first, while this serves the needs of a build.
     chain: Vec<(PackageName, Version)>,
-    works: StdMutex<BTreeMap<Sha256, Arc<Mutex<Option<Work>>>>>,
+    /// What is remembered of those that were unpacked. Their trees are gone: a search may look at many.
+    notes: StdMutex<BTreeMap<Sha256, Arc<Mutex<Notes>>>>,
     /// Builds take all cores, so they come one after the other.
     turn: Mutex<()>,
     gap_said: Arc<AtomicBool>,
+}
+
+/// What tells of a source distribution's metadata.
+enum Told {
+    Metadata(Metadata),
+    /// The wheel, where nothing else can.
+    Wheel((TempPath, Kept)),
 }
 
 /// What [`Sdists`] stands on.
@@ -122,7 +131,7 @@ impl<'a> Sdists<'a> {
             options: ground.options,
             events,
             chain: Vec::new(),
-            works: StdMutex::default(),
+            notes: StdMutex::default(),
             turn: Mutex::new(()),
             gap_said: Arc::default(),
         }
@@ -143,7 +152,7 @@ impl<'a> Sdists<'a> {
             options: self.options,
             events: self.events,
             chain,
-            works: StdMutex::default(),
+            notes: StdMutex::default(),
             turn: Mutex::new(()),
             gap_said: Arc::clone(&self.gap_said),
         }
@@ -189,7 +198,7 @@ impl<'a> Sdists<'a> {
         Ok(self.index.digest(file).await.map_err(Fault::from)?)
     }
 
-    /// What is known of a source distribution, asked of its own work; one at a time.
+    /// What is asked of a source distribution, which is unpacked for it and taken away again.
     async fn at_work<T>(
         &self,
         project: &Project,
@@ -199,19 +208,15 @@ impl<'a> Sdists<'a> {
     ) -> Result<T, SdistError> {
         self.admit(project, file)?;
         let slot = {
-            let mut works = self.works.lock().unwrap_or_else(PoisonError::into_inner);
-            Arc::clone(works.entry(*sha256).or_default())
+            let mut notes = self.notes.lock().unwrap_or_else(PoisonError::into_inner);
+            Arc::clone(notes.entry(*sha256).or_default())
         };
-        let mut slot = slot.lock().await;
-        let work = if let Some(work) = slot.take() {
-            work
-        } else {
-            let archive = self.index.whole_file(file).await.map_err(Fault::from)?;
-            Work::unpack(self, project, file, archive).await?
-        };
-        let work = slot.insert(work);
-        let _turn = self.turn.lock().await;
-        ask(work).await
+        let mut notes = slot.lock().await;
+        let archive = self.index.whole_file(file).await.map_err(Fault::from)?;
+        let mut work = Work::unpack(self, project, file, archive, notes.clone()).await?;
+        let answer = ask(&mut work).await;
+        *notes = work.put_away().await;
+        answer
     }
 
     async fn metadata_of(&self, project: &Project, file: &File) -> Result<Metadata, SdistError> {
@@ -221,11 +226,22 @@ impl<'a> Sdists<'a> {
         {
             return Ok(metadata);
         }
-        let ask = async |work: &mut Work| work.metadata(self).await;
-        if let Some(metadata) = self.at_work(project, file, &sha256, ask).await? {
-            return Ok(metadata);
-        }
-        let kept = self.built_anew(project, file, &sha256, None).await?;
+        let ask = async |work: &mut Work| {
+            // What needs nothing to run waits for no build.
+            if let Some(known) = work.known() {
+                return Ok(Told::Metadata(known));
+            }
+            let _turn = self.turn.lock().await;
+            match work.metadata(self).await? {
+                Some(metadata) => Ok(Told::Metadata(metadata)),
+                None => work.build(self).await.map(Told::Wheel),
+            }
+        };
+        let (part, kept) = match self.at_work(project, file, &sha256, ask).await? {
+            Told::Metadata(metadata) => return Ok(metadata),
+            Told::Wheel(built) => built,
+        };
+        work::publish(self, &sha256, &part, &kept).await?;
         let metadata = parse_metadata(kept.metadata.as_bytes());
         metadata.map_err(|error| SdistError::Build {
             name: project.name.clone(),
@@ -255,7 +271,10 @@ impl<'a> Sdists<'a> {
         sha256: &Sha256,
         expected: Option<Sha256>,
     ) -> Result<Kept, SdistError> {
-        let ask = async |work: &mut Work| work.build(self).await;
+        let ask = async |work: &mut Work| {
+            let _turn = self.turn.lock().await;
+            work.build(self).await
+        };
         let (part, kept) = self.at_work(project, file, sha256, ask).await?;
         if let Some(expected) = expected.filter(|expected| *expected != kept.sha256) {
             return Err(SdistError::Differs {
@@ -316,12 +335,12 @@ fn listed(
         yanked: None,
         upload_time: sdist.upload_time.clone(),
         metadata: Announced::Silent,
+        linked: false,
     };
     let project = Project {
         name: name.clone(),
         index: index.to_owned(),
         files: Vec::new(),
-        linked: 0,
         status: None,
     };
     (project, file)

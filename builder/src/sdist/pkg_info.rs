@@ -5,8 +5,16 @@
 
 use crate::index::{Metadata, headers, parse_metadata};
 
-/// The fields that the resolver lives on.
-const NEEDED: [&str; 3] = ["requires-dist", "requires-python", "provides-extra"];
+/// The fields that the resolver lives on. The last three may never be dynamic: who says so follows
+/// another document than PEP 643.
+const NEEDED: [&str; 6] = [
+    "requires-dist",
+    "requires-python",
+    "provides-extra",
+    "metadata-version",
+    "name",
+    "version",
+];
 
 /// The metadata, where it is certain: of version 2.2 at least, and with none of what is needed
 /// among `Dynamic`.
@@ -21,9 +29,13 @@ pub(super) fn certain(pkg_info: &[u8]) -> Option<Metadata> {
     let mut numbers = values("Metadata-Version").next()?.split('.');
     let number = |text: Option<&str>| text.and_then(|text| text.parse::<u32>().ok());
     let version = (number(numbers.next())?, number(numbers.next())?);
-    let dynamic =
-        values("Dynamic").any(|field| NEEDED.contains(&field.to_ascii_lowercase().as_str()));
-    if version < (2, 2) || dynamic {
+    // One field a line, says PEP 643; tools that list several in one mean no less.
+    let words = |text: &str| -> Vec<String> {
+        let words = text.split([',', ' ', '\t', ';']);
+        words.map(str::to_ascii_lowercase).collect()
+    };
+    let mut dynamic = values("Dynamic").flat_map(words);
+    if version < (2, 2) || dynamic.any(|field| NEEDED.contains(&field.as_str())) {
         return None;
     }
     // The name and version that it has are the file's: the resolver compares them.
@@ -52,6 +64,10 @@ mod tests {
             ("2.4", "Dynamic: Requires-Dist\n"),
             ("2.4", "Dynamic: License\ndynamic: requires-python\n"),
             ("2.3", "Dynamic: PROVIDES-EXTRA\n"),
+            ("2.2", "Dynamic: License, Requires-Dist\n"),
+            ("2.2", "Dynamic: License\n Requires-Dist\n"),
+            ("2.2", "Dynamic: License Requires-Python\n"),
+            ("2.2", "Dynamic: Version\n"),
         ] {
             assert_eq!(
                 certain(text(version, more).as_bytes()),

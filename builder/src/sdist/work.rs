@@ -40,21 +40,28 @@ pub(super) struct Work {
     system: Option<BuildSystem>,
     /// What its environment was furnished with.
     furnished: Option<Vec<Spec>>,
-    /// Whether it was said that its code runs.
-    announced: bool,
     /// The folder of metadata that its backend has prepared, below `out`.
     prepared: Option<String>,
+    notes: Notes,
+}
+
+/// What is remembered of a source distribution when it is on the bench no more.
+#[derive(Debug, Clone, Default)]
+pub(super) struct Notes {
+    /// Whether it was said that its code runs.
+    announced: bool,
     /// The metadata that was given out, which its wheel must have too.
     promised: Option<Metadata>,
 }
 
 impl Work {
-    /// Unpacks an archive whose digest is proven.
+    /// Unpacks an archive whose digest is proven. `notes` are those of when it was here before.
     pub(super) async fn unpack(
         sdists: &Sdists<'_>,
         project: &Project,
         file: &File,
         archive: PathBuf,
+        notes: Notes,
     ) -> Result<Self, SdistError> {
         let invalid = |problem| SdistError::Invalid {
             filename: file.filename.clone(),
@@ -93,9 +100,8 @@ impl Work {
             certain,
             system: None,
             furnished: None,
-            announced: false,
             prepared: None,
-            promised: None,
+            notes,
         })
     }
 
@@ -111,17 +117,31 @@ impl Work {
         self.root.path().join("env")
     }
 
-    /// The metadata that its wheel will have: what it is certain of itself, else what its backend
-    /// prepares. `None` where only the wheel can tell.
+    /// Takes its folder away, and gives what is to be remembered.
+    pub(super) async fn put_away(self) -> Notes {
+        let (root, notes) = (self.root, self.notes);
+        // What can't be removed is left to `pyrun cache gc`.
+        let _ = tokio::task::spawn_blocking(move || root.close()).await;
+        notes
+    }
+
+    /// The metadata that its wheel will have, as far as nothing has to run for it: what was promised
+    /// before, or what it is certain of itself.
+    pub(super) fn known(&mut self) -> Option<Metadata> {
+        if self.notes.promised.is_none() {
+            self.notes.promised.clone_from(&self.certain);
+        }
+        self.notes.promised.clone()
+    }
+
+    /// The metadata that its wheel will have: what is known, else what its backend prepares. `None`
+    /// where only the wheel can tell.
     pub(super) async fn metadata(
         &mut self,
         sdists: &Sdists<'_>,
     ) -> Result<Option<Metadata>, SdistError> {
-        if self.promised.is_none() {
-            self.promised.clone_from(&self.certain);
-        }
-        if let Some(promised) = &self.promised {
-            return Ok(Some(promised.clone()));
+        if let Some(known) = self.known() {
+            return Ok(Some(known));
         }
         self.furnish(sdists).await?;
         let Answer::Name(folder) = self.call(sdists, &Hook::Metadata).await? else {
@@ -137,13 +157,13 @@ impl Work {
             )));
         };
         self.prepared = Some(folder);
-        self.promised = Some(metadata.clone());
+        self.notes.promised = Some(metadata.clone());
         Ok(Some(metadata))
     }
 
     /// Whether the wheel needs what was promised, and nothing else.
     fn keeps_promise(&self, metadata: &str) -> Result<(), SdistError> {
-        let Some(promised) = &self.promised else {
+        let Some(promised) = &self.notes.promised else {
             return Ok(());
         };
         let needs = |metadata: &Metadata| {
@@ -225,7 +245,7 @@ impl Work {
 
     /// Says once that code of this package is run.
     fn say(&mut self, sdists: &Sdists<'_>) {
-        if !std::mem::replace(&mut self.announced, true) {
+        if !std::mem::replace(&mut self.notes.announced, true) {
             let message = format!(
                 "`{}` {} is built from source, which runs its code{}",
                 self.name,

@@ -2,6 +2,7 @@
 
 mod laws;
 mod memory;
+mod retry;
 mod rounds;
 mod scenarios;
 mod tarpit;

@@ -61,7 +61,7 @@ impl Memory {
         }
         for (name, releases) in &scenario.addresses {
             for file in memory.files(name, releases) {
-                let page = project(name, "", vec![file.clone()], 1);
+                let page = project(name, "", vec![linked(&file)]);
                 memory.addresses.insert(file.url, Arc::new(page));
             }
         }
@@ -81,7 +81,7 @@ impl Memory {
         let mut pages = BTreeMap::new();
         for (name, releases) in packages {
             let files = self.files(name, releases);
-            pages.insert(package(name), Arc::new(project(name, url, files, 0)));
+            pages.insert(package(name), Arc::new(project(name, url, files)));
         }
         self.indexes.push((url.to_owned(), pages));
     }
@@ -126,13 +126,21 @@ fn package(name: &str) -> PackageName {
     name.parse().expect("a package name")
 }
 
-fn project(name: &str, index: &str, files: Vec<File>, linked: usize) -> Project {
+fn project(name: &str, index: &str, files: Vec<File>) -> Project {
     Project {
         name: package(name),
         index: index.to_owned(),
         files,
-        linked,
         status: None,
+    }
+}
+
+/// The file as one that is not the index's.
+fn linked(file: &File) -> File {
+    let linked = true;
+    File {
+        linked,
+        ..file.clone()
     }
 }
 
@@ -163,6 +171,7 @@ fn file(filename: String, kind: FileKind, version: &str, release: &Release) -> F
         yanked: release.yanked.clone(),
         upload_time: release.uploaded.clone(),
         metadata: Announced::Yes,
+        linked: false,
         filename,
     }
 }
@@ -203,11 +212,10 @@ impl Source for Memory {
             return Ok(page.cloned());
         };
         let mut page = page.map_or_else(
-            || project(name.as_ref(), "", Vec::new(), 0),
+            || project(name.as_ref(), "", Vec::new()),
             |page| Project::clone(page),
         );
-        page.linked = links.len();
-        page.files.extend(links.iter().cloned());
+        page.files.extend(links.iter().map(linked));
         Ok(Some(Arc::new(page)))
     }
 

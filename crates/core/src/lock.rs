@@ -7,6 +7,7 @@
 
 mod draft;
 mod emit;
+mod entry;
 mod filename;
 mod groups;
 mod kept;

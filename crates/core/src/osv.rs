@@ -3,6 +3,7 @@
 //! In: a record's JSON. Out: whether it speaks of a version of a package, and what it says. Never:
 //! counts a record that was withdrawn; takes a severity that it can't read for a mild one.
 
+use std::collections::BTreeSet;
 use std::fmt;
 
 use pep440_rs::Version;
@@ -135,10 +136,17 @@ struct Affected {
     severity: Vec<Score>,
 }
 
+/// A package by the name that its ecosystem knows it by.
 #[derive(Debug, Deserialize)]
 struct Package {
     ecosystem: String,
-    name: String,
+    #[serde(deserialize_with = "name")]
+    name: Option<PackageName>,
+}
+
+/// The name, read once for all that ask for it; what is none here is no package of this ecosystem.
+fn name<'de, D: serde::Deserializer<'de>>(from: D) -> Result<Option<PackageName>, D::Error> {
+    Ok(String::deserialize(from)?.parse().ok())
 }
 
 #[derive(Debug, Deserialize)]
@@ -169,6 +177,11 @@ impl Record {
         &self.id
     }
 
+    /// The packages that it speaks of.
+    pub fn packages(&self) -> BTreeSet<&PackageName> {
+        self.affected.iter().filter_map(Affected::name).collect()
+    }
+
     /// What it says of a version of a package; `None` when that is not affected.
     pub fn of(&self, package: &PackageName, version: &Version) -> Option<Vulnerability> {
         if self.withdrawn.is_some() {
@@ -176,7 +189,7 @@ impl Record {
         }
         let affected = self.affected.iter();
         let mut hits = affected
-            .filter(|affected| affected.is_of(package) && affected.holds(version))
+            .filter(|affected| affected.name() == Some(package) && affected.holds(version))
             .peekable();
         hits.peek()?;
         let hits: Vec<&Affected> = hits.collect();
@@ -223,12 +236,11 @@ impl Score {
 }
 
 impl Affected {
-    fn is_of(&self, name: &PackageName) -> bool {
-        self.package.as_ref().is_some_and(|package| {
-            let ecosystem = package.ecosystem.split(':').next();
-            let same = package.name.parse::<PackageName>();
-            ecosystem == Some("PyPI") && same.is_ok_and(|same| same == *name)
-        })
+    /// The package of PyPI that it speaks of.
+    fn name(&self) -> Option<&PackageName> {
+        let package = self.package.as_ref()?;
+        let is_pypi = package.ecosystem.split(':').next() == Some("PyPI");
+        package.name.as_ref().filter(|_| is_pypi)
     }
 
     fn holds(&self, version: &Version) -> bool {
@@ -323,6 +335,28 @@ mod tests {
         }
         let other = "bar".parse().expect("a name");
         assert_eq!(record.of(&other, &"1.0".parse().expect("a version")), None);
+    }
+
+    #[test]
+    fn a_record_knows_its_packages_and_passes_over_what_is_none() {
+        let affected = |ecosystem: &str, name: &str| {
+            format!(
+                "{{\"package\": {{\"ecosystem\": \"{ecosystem}\", \"name\": \"{name}\"}}, \"versions\": [\"1\"]}}"
+            )
+        };
+        let all = [
+            affected("PyPI", "Foo_Bar"),
+            affected("PyPI", "foo.bar"),
+            affected("PyPI:x", "six"),
+            affected("npm", "@left/pad"),
+            affected("npm", "pad"),
+            affected("PyPI", "not a name"),
+        ];
+        let json = format!("{{\"id\": \"X-1\", \"affected\": [{}]}}", all.join(", "));
+        let record = Record::parse(json.as_bytes()).expect(&json);
+        let names: Vec<String> = record.packages().iter().map(ToString::to_string).collect();
+        assert_eq!(names, ["foo-bar", "six"]);
+        assert!(hits(&record, "1"));
     }
 
     #[test]

@@ -32,7 +32,7 @@ use crate::request::{Request, Requirement, ResolveOptions, without_credentials};
 
 pub use refusal::{Part, Refusal, into_result};
 
-use chain::Asked;
+use chain::Ways;
 use index::Indexes;
 use rule::Rule;
 use terms::{Age, Licences, Limits, Sdists, Vulnerable};
@@ -359,13 +359,16 @@ fn reason(objection: Objection<'_>) -> String {
 
 /// The refusals with the way on which each package came in.
 fn with_asked(refusals: Vec<Refusal>, subjects: &Subjects<'_>) -> Vec<Refusal> {
+    let is_open = |refusal: &Refusal| refusal.package.is_some() && refusal.asked.is_none();
+    if !refusals.iter().any(is_open) {
+        return refusals;
+    }
     let packages = subjects.iter();
-    let packages: BTreeMap<&PackageName, (&Version, &[PackageName])> = packages
-        .map(|(name, subject)| (*name, (subject.version, subject.needs)))
-        .collect();
+    let packages = packages.map(|(name, subject)| (*name, (subject.version, subject.needs)));
+    let ways = Ways::of(packages.collect());
     let asked = |refusal: Refusal| match &refusal.package {
         Some(name) if refusal.asked.is_none() => {
-            let asked = Asked::of(name, &packages).to_string();
+            let asked = ways.to(name).to_string();
             refusal.asked(asked)
         }
         _ => refusal,

@@ -1,6 +1,7 @@
 //! Durations and sizes as people write them, spelled alike in options, settings and scripts.
 //!
-//! In: text. Out: milliseconds or bytes, `None` for what is neither. Never: takes zero.
+//! In: text. Out: milliseconds, seconds or bytes, `None` for what is none. Never: takes zero, but for
+//! [`period`].
 
 /// A duration in milliseconds: a number with `ms`, `s`, `m`, `h` or `d`; a bare number counts
 /// seconds.
@@ -17,29 +18,69 @@ pub fn milliseconds(text: &str) -> Option<u64> {
     whole(number * factor)
 }
 
-/// A long time in seconds, as people or ISO 8601 write it: `7 days`, `36h`, `2 weeks`, `P7D`,
-/// `PT36H`.
+/// A long time in whole seconds, as people or ISO 8601 write it: `7 days`, `36h`, `1 day, 12 hours`,
+/// `P7D`, `PT36H`, `P1DT6H`. Unlike the others it takes zero. A month or a year is no fixed time, and
+/// a number without a unit is none.
 pub fn period(text: &str) -> Option<u64> {
-    let text = text.trim();
-    if let Some(rest) = text.strip_prefix(['P', 'p']) {
-        let (factor, rest) = match rest.strip_prefix(['T', 't']) {
-            Some(rest) => (3_600.0, rest.strip_suffix(['H', 'h'])?),
-            None => match rest.strip_suffix(['W', 'w']) {
-                Some(rest) => (604_800.0, rest),
-                None => (86_400.0, rest.strip_suffix(['D', 'd'])?),
-            },
-        };
-        let (number, none) = split(rest)?;
-        return none.is_empty().then(|| whole(number * factor))?;
-    }
-    let (number, unit) = split(text)?;
-    let factor = match unit.as_str() {
-        "h" | "hour" | "hours" => 3_600.0,
-        "d" | "day" | "days" => 86_400.0,
-        "w" | "week" | "weeks" => 604_800.0,
-        _ => return None,
+    let lower = text.trim().to_ascii_lowercase();
+    let seconds = match lower.strip_prefix('p') {
+        Some(rest) => iso_period(rest)?,
+        None => spoken_period(&lower)?,
     };
-    whole(number * factor)
+    #[expect(
+        clippy::cast_possible_truncation,
+        clippy::cast_sign_loss,
+        reason = "the range is checked"
+    )]
+    (seconds < EXACT).then(|| seconds.round() as u64)
+}
+
+/// ISO 8601 after its `P`: units of one letter, the larger first; those below a day after a `T`.
+fn iso_period(text: &str) -> Option<f64> {
+    let (mut seconds, mut last, mut in_time) = (None, f64::INFINITY, false);
+    let mut rest = text;
+    while !rest.is_empty() {
+        if let Some(time) = rest.strip_prefix('t').filter(|_| !in_time) {
+            (rest, in_time) = (time, true);
+        }
+        let (number, after) = number(rest)?;
+        let factor = match (after.chars().next()?, in_time) {
+            ('w', false) => 604_800.0,
+            ('d', false) => 86_400.0,
+            ('h', true) => 3_600.0,
+            ('m', true) => 60.0,
+            ('s', true) => 1.0,
+            _ => return None,
+        };
+        if factor >= last {
+            return None;
+        }
+        (last, rest) = (factor, &after[1..]);
+        seconds = Some(seconds.unwrap_or(0.0) + number * factor);
+    }
+    seconds
+}
+
+/// Numbers with words, with spaces or commas between.
+fn spoken_period(text: &str) -> Option<f64> {
+    let mut seconds = None;
+    let mut rest = text;
+    while !rest.is_empty() {
+        let (number, after) = number(rest)?;
+        let after = after.trim_start();
+        let letters = after.bytes().take_while(u8::is_ascii_alphabetic).count();
+        let factor = match &after[..letters] {
+            "w" | "week" | "weeks" => 604_800.0,
+            "d" | "day" | "days" => 86_400.0,
+            "h" | "hr" | "hrs" | "hour" | "hours" => 3_600.0,
+            "m" | "min" | "mins" | "minute" | "minutes" => 60.0,
+            "s" | "sec" | "secs" | "second" | "seconds" => 1.0,
+            _ => return None,
+        };
+        seconds = Some(seconds.unwrap_or(0.0) + number * factor);
+        rest = after[letters..].trim_start_matches([' ', ',']);
+    }
+    seconds
 }
 
 /// A size in bytes: a number with `B`, `KB`, `MB`, `GB`, `TB` (powers of 1000) or `KiB`, `MiB`,
@@ -63,18 +104,24 @@ pub fn bytes(text: &str) -> Option<u64> {
 
 /// A number and its unit in lower case.
 fn split(text: &str) -> Option<(f64, String)> {
-    let text = text.trim();
+    let (number, unit) = number(text.trim())?;
+    Some((number, unit.trim_start().to_ascii_lowercase()))
+}
+
+/// A number, and what follows it.
+fn number(text: &str) -> Option<(f64, &str)> {
     let digits = text
         .bytes()
         .take_while(|byte| byte.is_ascii_digit() || *byte == b'.')
         .count();
-    let number = text[..digits].parse().ok()?;
-    Some((number, text[digits..].trim_start().to_ascii_lowercase()))
+    Some((text[..digits].parse().ok()?, &text[digits..]))
 }
 
+/// Up to here every whole number is exact in a float.
+const EXACT: f64 = 9e15;
+
 fn whole(amount: f64) -> Option<u64> {
-    // Up to here every whole number is exact in a float.
-    if !(1.0..9e15).contains(&amount) {
+    if !(1.0..EXACT).contains(&amount) {
         return None;
     }
     #[expect(
@@ -125,11 +172,40 @@ mod tests {
             ("P7D", 604_800),
             ("PT36H", 129_600),
             ("p1w", 604_800),
+            ("P1DT90M", 91_800),
+            ("PT1H30M5S", 5_405),
+            ("1 day, 12 hours", 129_600),
+            ("1d 12h", 129_600),
+            ("90 min", 5_400),
+            ("1.5 days", 129_600),
+            ("0 days", 0),
+            ("P0D", 0),
         ] {
             assert_eq!(period(text), Some(seconds), "{text}");
         }
         for text in [
-            "", "7", "P", "PD", "P7", "0 days", "-1d", "PT7D", "7 months", "P1e9D",
+            "",
+            "7",
+            "P",
+            "PD",
+            "P7",
+            "-1d",
+            "PT7D",
+            "7 months",
+            "P1e9D",
+            "PT",
+            "P1DT",
+            "P1M",
+            "P1Y",
+            "P1H",
+            "P1DT1D",
+            "P1D2W",
+            "P1Dx",
+            "P-7D",
+            "days",
+            "1 day 2",
+            "9999999999999 days",
+            "P1é",
         ] {
             assert_eq!(period(text), None, "{text}");
         }

@@ -117,7 +117,7 @@ impl<'a> Crew<'a> {
                 Task::Verify(at) => {
                     let share = &self.plan.shares[at];
                     let result = extract::verify(share, self.source);
-                    let batches = extract::batches(self.plan, share);
+                    let batches = extract::batches(self.plan, share, self.target);
                     let mut queue = self.lock();
                     queue.verifying -= 1;
                     match result {

@@ -115,7 +115,7 @@ pub(super) struct Batch {
 }
 
 /// Cuts a share into batches of neighbours.
-pub(super) fn batches(plan: &Plan, share: &Share) -> Vec<Batch> {
+pub(super) fn batches(plan: &Plan, share: &Share, target: &Target<'_>) -> Vec<Batch> {
     let mut batches: Vec<Batch> = Vec::new();
     let mut largest = 0;
     let mut read = 0;
@@ -136,7 +136,7 @@ pub(super) fn batches(plan: &Plan, share: &Share) -> Vec<Batch> {
             largest = member.size.max(largest);
             batch.members.end = at + 1;
             // A large one has a batch of its own.
-            batch.memory = if large::is_large(member) {
+            batch.memory = if is_in_pieces(member, target) {
                 large::MEMORY
             } else {
                 read + largest
@@ -145,6 +145,11 @@ pub(super) fn batches(plan: &Plan, share: &Share) -> Vec<Batch> {
         }
     }
     batches
+}
+
+/// Whether a member is written piece by piece, which bytecode never is: it is looked at first.
+fn is_in_pieces(member: &Member, target: &Target<'_>) -> bool {
+    large::is_large(member) && target.magic.is_none()
 }
 
 /// How a file comes to its place.
@@ -187,8 +192,7 @@ impl Extractor {
             return Ok(());
         };
         if let [member] = members
-            && large::is_large(member)
-            && target.magic.is_none()
+            && is_in_pieces(member, target)
         {
             return large::write(member, source, target);
         }
@@ -296,13 +300,10 @@ fn twice(member: &Member) -> UnpackError {
     corrupt(format!("`{path}` has the name of another file here"))
 }
 
-/// The file of a member, to be written piece by piece and then [`finish`]ed.
+/// The file of a member, to be written piece by piece. Only bundles have such, and their folder is
+/// nobody's yet.
 pub(super) fn open(target: &Target<'_>, member: &Member) -> Result<fs_err::File, UnpackError> {
     let path = target.root.join(&member.path);
-    let path = match target.place {
-        Place::Fresh => path,
-        Place::Live => draft(&path),
-    };
     let opened = create_new(&path, member.executable);
     opened.map_err(|error| match error.kind() {
         io::ErrorKind::AlreadyExists => twice(member),
@@ -310,22 +311,9 @@ pub(super) fn open(target: &Target<'_>, member: &Member) -> Result<fs_err::File,
     })
 }
 
-/// Puts a file that was written whole where it belongs.
-pub(super) fn finish(target: &Target<'_>, member: &Member) -> Result<(), UnpackError> {
-    let path = target.root.join(&member.path);
-    match target.place {
-        Place::Fresh => Ok(()),
-        Place::Live => fs_err::rename(draft(&path), &path).map_err(UnpackError::Write),
-    }
-}
-
 /// Takes away a file that could not be written whole.
 pub(super) fn discard(target: &Target<'_>, member: &Member) {
     let path = target.root.join(&member.path);
-    let path = match target.place {
-        Place::Fresh => path,
-        Place::Live => draft(&path),
-    };
     // The first error is the one to tell.
     let _ = fs_err::remove_file(path);
 }

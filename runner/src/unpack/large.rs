@@ -10,7 +10,7 @@ use libdeflater::Crc;
 
 use super::archive::{self, Member, Method};
 use super::error::{UnpackError, corrupt};
-use super::extract::{Source, Target, discard, finish, open};
+use super::extract::{Source, Target, discard, open};
 
 /// Members whose data and file have more bytes together are never in memory whole.
 const LARGE: u64 = 32 << 20;
@@ -38,9 +38,8 @@ pub(super) fn write(
     let start = member.offset + header;
     let file = open(target, member)?;
     let written = fill(file, member, source, start);
-    // Only what is whole is put in its place, and the next try must find the way free.
-    written.inspect_err(|_| discard(target, member))?;
-    finish(target, member)
+    // The next try must find the way free.
+    written.inspect_err(|_| discard(target, member))
 }
 
 fn fill(
@@ -124,7 +123,10 @@ fn broken(member: &Member) -> UnpackError {
 
 #[cfg(test)]
 mod tests {
-    use super::super::extract::Place;
+    use std::collections::BTreeSet;
+
+    use super::super::extract::{Place, batches};
+    use super::super::plan::{Plan, Share};
     use super::*;
 
     fn noise(length: usize) -> Vec<u8> {
@@ -180,24 +182,58 @@ mod tests {
         let content = noise(3 * PIECE + 17);
         for method in [Method::Stored, Method::Deflate] {
             let (member, bytes) = member(&content, method);
-            for place in [Place::Fresh, Place::Live] {
-                let folder = tempfile::tempdir().expect("a folder");
-                fs_err::create_dir(folder.path().join("a")).expect("a folder");
-                let target = Target {
-                    root: folder.path(),
-                    place,
-                    magic: None,
-                };
-                let source = Source::Memory {
-                    bytes: &bytes,
-                    start: 0,
-                };
-                write(&member, &source, &target).expect("a good member");
-                let written = fs_err::read(folder.path().join("a/large.bin")).expect("a file");
-                assert!(written == content, "{method:?} {place:?}");
-                let files = fs_err::read_dir(folder.path().join("a")).expect("a folder");
-                assert_eq!(files.count(), 1, "no draft is left");
-            }
+            let folder = tempfile::tempdir().expect("a folder");
+            fs_err::create_dir(folder.path().join("a")).expect("a folder");
+            let target = Target {
+                root: folder.path(),
+                place: Place::Fresh,
+                magic: None,
+            };
+            let source = Source::Memory {
+                bytes: &bytes,
+                start: 0,
+            };
+            write(&member, &source, &target).expect("a good member");
+            let written = fs_err::read(folder.path().join("a/large.bin")).expect("a file");
+            assert!(written == content, "{method:?}");
+            let files = fs_err::read_dir(folder.path().join("a")).expect("a folder");
+            assert_eq!(files.count(), 1, "nothing else is left");
+        }
+    }
+
+    #[test]
+    fn only_what_is_written_in_pieces_is_counted_so() {
+        let size = LARGE + 1;
+        let member = Member {
+            path: "large".to_owned(),
+            offset: 0,
+            end: 100,
+            compressed: 70,
+            size,
+            crc32: 0,
+            method: Method::Deflate,
+            executable: false,
+        };
+        let share = Share {
+            start: 0,
+            end: 100,
+            sha256: None,
+            members: 0..1,
+        };
+        let plan = Plan {
+            members: vec![member],
+            shares: Vec::new(),
+            folders: BTreeSet::new(),
+            unpacked: size,
+            notes: None,
+        };
+        for (magic, memory) in [(None, MEMORY), (Some(3495), size + 100)] {
+            let target = Target {
+                root: std::path::Path::new("/nowhere"),
+                place: Place::Fresh,
+                magic,
+            };
+            assert_eq!(batches(&plan, &share, &target)[0].memory, memory);
         }
     }
 
@@ -209,7 +245,7 @@ mod tests {
         fs_err::create_dir(folder.path().join("a")).expect("a folder");
         let target = Target {
             root: folder.path(),
-            place: Place::Live,
+            place: Place::Fresh,
             magic: None,
         };
         let refused = |bytes: &[u8]| {

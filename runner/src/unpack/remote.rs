@@ -191,7 +191,7 @@ fn extract_segment(
         place: Place::Fresh,
         magic: None,
     };
-    for batch in extract::batches(plan, share) {
+    for batch in extract::batches(plan, share, &target) {
         if progress.stopped.load(Ordering::Relaxed) {
             return Err(UnpackError::GivenUp);
         }

@@ -13,7 +13,7 @@ use url::Url;
 use super::{Client, blocking, parse_url};
 use crate::index::address::percent_decode;
 use crate::index::download::Expected;
-use crate::index::http::broken;
+use crate::index::http::{as_promised, broken};
 use crate::index::links::measure;
 use crate::index::{Announced, File, FileKind, IndexError, Project, filename};
 use crate::wheel;
@@ -66,12 +66,12 @@ impl Client {
             yanked: None,
             upload_time: None,
             metadata: Announced::Silent,
+            linked: true,
         };
         Ok(Project {
             name: name.clone(),
             index: String::new(),
             files: vec![file],
-            linked: 1,
             status: None,
         })
     }
@@ -85,14 +85,8 @@ impl Client {
             .to_file_path()
             .map_err(|()| broken(url, "is no path of this machine"))?;
         let (size, found) = measure(path.clone()).await?;
-        match promised.filter(|promised| *promised != found) {
-            None => Ok((path, size, found)),
-            Some(promised) => Err(IndexError::Altered {
-                url: url.to_string(),
-                found,
-                promised,
-            }),
-        }
+        as_promised(url, promised, found)?;
+        Ok((path, size, found))
     }
 }
 

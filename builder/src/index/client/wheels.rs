@@ -14,7 +14,7 @@ use super::{Client, blocking, parse_url};
 use crate::index::address::Credentials;
 use crate::index::directory::MAX_METADATA;
 use crate::index::download::{self, DownloadError, Downloaded, Expected};
-use crate::index::http::{Ask, broken};
+use crate::index::http::{Ask, as_promised, broken};
 use crate::index::{
     Announced, File, FileKind, IndexError, Metadata, Project, metadata, parse_metadata, remote,
 };
@@ -72,14 +72,10 @@ impl Client {
         let Some(bytes) = self.get_sibling(&sibling).await? else {
             return Ok(None);
         };
-        match digest {
-            Some(promised) if Sha256::of(&bytes) != promised => Err(IndexError::Altered {
-                url: sibling.to_string(),
-                found: Sha256::of(&bytes),
-                promised,
-            }),
-            _ => Ok(Some(bytes)),
+        if digest.is_some() {
+            as_promised(&sibling, digest, Sha256::of(&bytes))?;
         }
+        Ok(Some(bytes))
     }
 
     /// Tries a `.metadata` file that nobody announced. The first wheel of a host decides for the
@@ -212,13 +208,7 @@ impl Client {
                 return Err(broken(url, format!("is cut or changed: {error}")));
             }
         };
-        if let Some(promised) = expected.sha256.filter(|promised| *promised != found.sha256) {
-            return Err(IndexError::Altered {
-                url: url.to_string(),
-                found: found.sha256,
-                promised,
-            });
-        }
+        as_promised(url, expected.sha256, found.sha256)?;
         part.persist(self.cache.wheel(&found.sha256))
             .map_err(|error| unwritable(error.error))?;
         Ok(found.sha256)
@@ -278,14 +268,7 @@ fn proven(
     }
     let file = fs_err::File::open(path).map_err(unreachable)?;
     let found = crate::wheel::digest_of(&file, 0..meta.len()).map_err(unreachable)?;
-    match promised.filter(|promised| *promised != found) {
-        None => Ok(()),
-        Some(promised) => Err(IndexError::Altered {
-            url: url.to_string(),
-            found,
-            promised,
-        }),
-    }
+    as_promised(url, promised, found)
 }
 
 /// Reads METADATA that must be the file's.

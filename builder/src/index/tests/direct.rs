@@ -26,7 +26,7 @@ async fn a_wheel_is_downloaded_checked_and_read_once() {
         .await
         .expect("a wheel");
     let file = only(&found);
-    assert_eq!((found.linked, &*found.index), (1, ""));
+    assert_eq!((only(&found).linked, &*found.index), (true, ""));
     assert_eq!(file.url, server.file_url(&wheel.filename));
     assert_eq!(file.sha256, Some(wheel.sha256));
     assert_eq!(file.size, Some(wheel.bytes.len() as u64));

@@ -145,7 +145,11 @@ async fn prepared_metadata_and_further_requirements_are_asked_for() {
     assert_eq!(metadata.requires_dist[0].to_string(), "words");
     let sdists = scene.store.list(catalog::SDISTS).await.expect("a listing");
     assert!(sdists.is_empty(), "the metadata alone was prepared");
-    scene.build("app").await.expect("a wheel");
+    scene.said();
+    scene.said_then_built("app").await.expect("a wheel");
+    let said = scene.said();
+    let of_app = said.iter().filter(|text| text.starts_with("`app` 1.0"));
+    assert_eq!(of_app.count(), 1, "it is said once: {said:?}");
 }
 
 #[tokio::test]

@@ -80,6 +80,11 @@ impl Scene {
         self.world.cache.path().join("scratch")
     }
 
+    /// How many files and folders of builds there are.
+    fn left(&self) -> usize {
+        fs_err::read_dir(self.scratch()).map_or(0, Iterator::count)
+    }
+
     /// What was said since the last question.
     pub(super) fn said(&self) -> Vec<String> {
         std::mem::take(
@@ -146,7 +151,10 @@ impl Scene {
     pub(super) async fn said_then_built(&self, package: &str) -> Result<LockedWheel, Fault> {
         let ask = async |sdists: &Sdists<'_>, project: &Project, file: &File| {
             sdists.metadata(project, file).await.map_err(Fault::from)?;
-            sdists.build(project, file).await.map_err(|fault| *fault)
+            assert_eq!(self.left(), 0, "its tree is gone once it has spoken");
+            let built = sdists.build(project, file).await.map_err(|fault| *fault);
+            assert_eq!(self.left(), 0, "and once it is built");
+            built
         };
         self.with(package, ask).await
     }

@@ -1,21 +1,17 @@
 //! Text to a lock: what pyrun wrote, and what other tools write (PEP 751).
 
-use std::borrow::Cow;
 use std::collections::BTreeMap;
 
-use pep440_rs::{Version, VersionSpecifiers};
+use pep440_rs::VersionSpecifiers;
 use pep508_rs::PackageName;
-
-use crate::pep508::parse_marker;
 use serde::Deserialize;
 
-use crate::digest::Sha256;
+use super::entry::{Package, Read, package};
+use super::{Draft, Lock, LockedPackage, Unbuilt, groups};
 use crate::fault::{Code, Fault};
-use crate::lock::filename::filename_in;
-use crate::lock::{Draft, Lock, LockedPackage, LockedSdist, LockedWheel, Unbuilt, groups};
+use crate::pep508::parse_marker;
 use crate::tags::Tags;
 use crate::target::Target;
-use crate::wheel::WheelFilename;
 
 /// Why a lock can't be used.
 #[derive(Debug, thiserror::Error)]
@@ -105,50 +101,11 @@ struct Own {
     target: toml::Value,
 }
 
+/// What every version of the format says.
 #[derive(Deserialize)]
 #[serde(rename_all = "kebab-case")]
-struct Package {
-    name: PackageName,
-    version: Option<Version>,
-    marker: Option<String>,
-    requires_python: Option<String>,
-    index: Option<String>,
-    #[serde(default)]
-    dependencies: Vec<toml::Table>,
-    #[serde(default)]
-    wheels: Vec<Wheel>,
-    sdist: Option<Wheel>,
-    #[serde(default)]
-    tool: PackageTool,
-}
-
-#[derive(Deserialize, Default)]
-struct PackageTool {
-    /// Another tool, or a later pyrun, may keep anything here.
-    #[serde(default)]
-    pyrun: Option<toml::Value>,
-}
-
-impl PackageTool {
-    fn metadata(&self) -> Option<Sha256> {
-        self.pyrun.as_ref()?.get("metadata")?.as_str()?.parse().ok()
-    }
-
-    fn built(self) -> Option<Wheel> {
-        self.pyrun?.get("built")?.clone().try_into().ok()
-    }
-}
-
-#[derive(Deserialize)]
-#[serde(rename_all = "kebab-case")]
-struct Wheel {
-    name: Option<String>,
-    url: Option<String>,
-    path: Option<String>,
-    size: Option<u64>,
-    upload_time: Option<toml::value::Datetime>,
-    #[serde(default)]
-    hashes: BTreeMap<String, String>,
+struct VersionOnly {
+    lock_version: Option<String>,
 }
 
 impl Lock {
@@ -163,14 +120,7 @@ impl Lock {
 
     /// Reads a lock that may have packages with a source distribution alone.
     pub fn draft(text: &str, target: Option<&Target>) -> Result<Draft, LockError> {
-        let version: VersionOnly = parse(text)?;
-        match version.lock_version {
-            Some(number) if number.starts_with("1.") => {}
-            Some(number) => return Err(LockError::Version(number)),
-            None => return Err(LockError::Syntax("`lock-version` is missing".to_owned())),
-        }
-        let file: File = parse(text)?;
-        debug_assert!(file.lock_version.starts_with("1."));
+        let file = file(text)?;
         let own_target = file
             .tool
             .pyrun
@@ -190,6 +140,26 @@ impl Lock {
             exclude_newer,
         };
         Ok(Draft { lock, unbuilt })
+    }
+}
+
+/// The text as a file of a version that is read here. It is parsed once: every warm run does it.
+fn file(text: &str) -> Result<File, LockError> {
+    match parse::<File>(text) {
+        Ok(file) => of_known_version(&file.lock_version).map(|()| file),
+        // A version to come may have other fields, which is the better reason.
+        Err(error) => match parse::<VersionOnly>(text)?.lock_version {
+            Some(number) => of_known_version(&number).and(Err(error)),
+            None => Err(LockError::Syntax("`lock-version` is missing".to_owned())),
+        },
+    }
+}
+
+fn of_known_version(number: &str) -> Result<(), LockError> {
+    if number.starts_with("1.") {
+        Ok(())
+    } else {
+        Err(LockError::Version(number.to_owned()))
     }
 }
 
@@ -219,13 +189,9 @@ fn check_made_for(file: &File, target: &Target) -> Result<(), LockError> {
     Ok(())
 }
 
-#[derive(Deserialize)]
-#[serde(rename_all = "kebab-case")]
-struct VersionOnly {
-    lock_version: Option<String>,
-}
-
 pub(super) fn parse<T: serde::de::DeserializeOwned>(text: &str) -> Result<T, LockError> {
+    #[cfg(test)]
+    tests::PARSES.with(|parses| parses.set(parses.get() + 1));
     toml::from_str(text)
         .map_err(|error| LockError::Syntax(format!("TOML: {}", error.to_string().trim_end())))
 }
@@ -268,139 +234,41 @@ fn packages(
     Ok((packages, unbuilt))
 }
 
-/// What an entry is.
-enum Read {
-    Whole(Box<LockedPackage>),
-    Unbuilt(Unbuilt),
-}
-
-/// The wheel that fits best, with its name.
-fn best_wheel(wheels: Vec<Wheel>, tags: &Tags) -> Option<(WheelFilename, Wheel)> {
-    let mut best: Option<((u32, WheelFilename), Wheel)> = None;
-    for wheel in wheels {
-        let name = wheel_name(&wheel);
-        let Some(filename) = name.and_then(|name| name.parse::<WheelFilename>().ok()) else {
-            continue;
-        };
-        let Some(rank) = tags.rank(&filename) else {
-            continue;
-        };
-        let better = match &best {
-            None => true,
-            Some(((known, other), _)) => {
-                rank < *known || (rank == *known && filename.build() > other.build())
-            }
-        };
-        if better {
-            best = Some(((rank, filename), wheel));
-        }
-    }
-    best.map(|((_, filename), wheel)| (filename, wheel))
-}
-
-fn package(mut entry: Package, target: &Target, tags: &Tags) -> Result<Read, LockError> {
-    let name = entry.name.clone();
-    let wrong = |problem: String| LockError::Entry {
-        package: name.clone(),
-        problem,
-    };
-    let mut dependencies: Vec<PackageName> = entry
-        .dependencies
-        .iter()
-        .filter_map(|table| table.get("name")?.as_str()?.parse().ok())
-        .collect();
-    dependencies.sort();
-    dependencies.dedup();
-    let index = entry.index.take().unwrap_or_default();
-    let requires_python = entry.requires_python.take();
-    // A wheel that was built is one among those of the sdist; it was made for a target.
-    let metadata = entry.tool.metadata();
-    let built = std::mem::take(&mut entry.tool).built();
-    let built = built.filter(|_| entry.sdist.is_some());
-    let built = best_wheel(built.into_iter().collect(), tags);
-    let sdist = match &built {
-        Some(_) => entry.sdist.take(),
-        None => None,
-    };
-    let wheels = std::mem::take(&mut entry.wheels);
-    let Some((filename, wheel)) = built.or_else(|| best_wheel(wheels, tags)) else {
-        let Some(sdist) = entry.sdist else {
-            return Err(LockError::NoWheel(name, target.to_string()));
-        };
-        let version = entry.version.ok_or_else(|| {
-            wrong("has a source distribution alone, and does not say its version".to_owned())
-        })?;
-        return Ok(Read::Unbuilt(Unbuilt {
-            version,
-            sdist: locked_sdist(sdist).map_err(wrong)?,
-            index,
-            requires_python,
-            dependencies,
-        }));
-    };
-    if filename.name() != &name {
-        return Err(wrong(format!(
-            "lists `{filename}`, which is another package's"
-        )));
-    }
-    let version = entry.version.unwrap_or_else(|| filename.version().clone());
-    if version != *filename.version() {
-        return Err(wrong(format!(
-            "says version {version} and lists `{filename}`"
-        )));
-    }
-    let sha256 = sha256(&wheel, filename.as_str()).map_err(wrong)?;
-    let package = LockedPackage {
-        version,
-        wheel: LockedWheel {
-            filename,
-            url: wheel.url.or(wheel.path).unwrap_or_default(),
-            sha256,
-            size: wheel.size,
-            upload_time: wheel.upload_time.map(|time| time.to_string()),
-        },
-        sdist: sdist.map(locked_sdist).transpose().map_err(wrong)?,
-        index,
-        requires_python,
-        dependencies,
-        metadata,
-    };
-    Ok(Read::Whole(Box::new(package)))
-}
-
-/// A file's sha256, which every file of a lock must have here. The error says what is wrong.
-fn sha256(file: &Wheel, name: &str) -> Result<Sha256, String> {
-    let text = file.hashes.get("sha256");
-    let text = text.ok_or_else(|| format!("has no sha256 for `{name}`"))?;
-    text.parse()
-        .map_err(|error| format!("has a wrong hash: {error}"))
-}
-
-fn locked_sdist(file: Wheel) -> Result<LockedSdist, String> {
-    let name = wheel_name(&file).map(Cow::into_owned);
-    let filename = name.ok_or("has a source distribution without a name")?;
-    let sha256 = sha256(&file, &filename)?;
-    Ok(LockedSdist {
-        filename,
-        url: file.url.or(file.path).unwrap_or_default(),
-        sha256,
-        size: file.size,
-        upload_time: file.upload_time.map(|time| time.to_string()),
-    })
-}
-
-fn wheel_name(wheel: &Wheel) -> Option<Cow<'_, str>> {
-    filename_in(
-        wheel.name.as_deref(),
-        wheel.url.as_deref(),
-        wheel.path.as_deref(),
-    )
-}
-
 #[cfg(test)]
 mod tests {
+    use std::cell::Cell;
+
     use super::*;
+    use crate::digest::Sha256;
+    use crate::lock::LockedWheel;
     use crate::target::tests::target;
+    use crate::wheel::WheelFilename;
+
+    thread_local! {
+        /// How many texts this thread has parsed.
+        pub(super) static PARSES: Cell<u32> = const { Cell::new(0) };
+    }
+
+    #[test]
+    fn a_lock_is_parsed_once_and_its_version_is_the_better_reason() {
+        let before = PARSES.get();
+        Lock::from_toml("lock-version = \"1.0\"\n", Some(&target())).expect("empty");
+        assert_eq!(PARSES.get(), before + 1);
+        for text in [
+            "lock-version = \"2.0\"\n",
+            "lock-version = \"2.0\"\npackages = 3\n",
+        ] {
+            let error = Lock::from_toml(text, Some(&target())).expect_err(text);
+            assert!(matches!(error, LockError::Version(_)), "{error}");
+        }
+        for (text, problem) in [
+            ("packages = 3\n", "`lock-version` is missing"),
+            ("lock-version = \"1.0\"\npackages = 3\n", "packages = 3"),
+        ] {
+            let error = Lock::from_toml(text, Some(&target())).expect_err(text);
+            assert!(error.to_string().contains(problem), "{error}");
+        }
+    }
 
     fn read(wheel: &str) -> Result<Lock, LockError> {
         let sha256 = Sha256::of("");

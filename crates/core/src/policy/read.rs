@@ -138,7 +138,8 @@ impl Reader<'_> {
                 None => Ok(None),
             };
         };
-        let seconds = units::period(age.get_ref()).ok_or_else(|| {
+        let period = units::period(age.get_ref()).filter(|seconds| *seconds > 0);
+        let seconds = period.ok_or_else(|| {
             let problem = format!(
                 "`{}` is no time to wait: write it as `7 days`, `36 hours` or `P7D`",
                 age.get_ref()

@@ -368,3 +368,19 @@ fn the_digest_is_the_text_s() {
     let text = "[packages]\ndeny = ['a']\n";
     assert_eq!(policy(text).digest(), &Sha256::of(text));
 }
+
+#[test]
+fn a_lock_of_thousands_in_one_chain_is_judged_as_any_other() {
+    let names: Vec<String> = (0..5_000).map(|number| format!("p{number:04}")).collect();
+    let needs: Vec<[&str; 1]> = names.iter().skip(1).map(|name| [name.as_str()]).collect();
+    let needs = needs.iter().map(<[&str; 1]>::as_slice).chain([&[][..]]);
+    let packages = names.iter().zip(needs);
+    let packages: Vec<(&str, &str, &[&str])> = packages
+        .map(|(name, needs)| (name.as_str(), "1", needs))
+        .collect();
+    let refusals = policy("[packages]\ndeny = ['p*']\n").refusals_of_lock(&lock(&packages), now());
+    assert_eq!(refusals.len(), 5_000);
+    let asked = refusals[4_999].asked.as_deref().expect("who asked");
+    assert!(asked.starts_with("`p0000 1` needs 4992 others"), "{asked}");
+    assert!(asked.ends_with("`p4998 1`, which needs `p4999`"), "{asked}");
+}
