@@ -121,7 +121,7 @@ impl Work {
     pub(super) async fn put_away(self) -> Notes {
         let (root, notes) = (self.root, self.notes);
         // What can't be removed is left to `pyrun cache gc`.
-        let _ = tokio::task::spawn_blocking(move || root.close()).await;
+        let _ = tokio::task::spawn_blocking(move || drop(root)).await;
         notes
     }
 
