@@ -27,7 +27,37 @@ CLONE_NEWNET = 0x40000000
 MS_BIND, MS_REC, MS_PRIVATE, MS_NOSUID, MS_NODEV, MS_NOEXEC = 4096, 16384, 1 << 18, 2, 4, 8
 
 
-# Namespaces: the outer process.
+# Namespaces, and a control group: the outer process.
+
+
+def make_group(job):
+    """Where root builds, whom the kernel's own limit of processes does not hold, a control group that
+    does, if one can be made: the folder that it is in, opened before anything is read-only, and its name."""
+    job["group"] = None
+    if sys.platform != "linux" or os.getuid() != 0:
+        return None
+    name = "pyrun-build-%d" % os.getpid()
+    # The controller's own hierarchy, or the one that there is.
+    for base in ("/sys/fs/cgroup/pids", "/sys/fs/cgroup"):
+        try:
+            folder = os.open(base, os.O_RDONLY | os.O_DIRECTORY)
+            os.mkdir(name, dir_fd=folder)
+        except OSError:
+            continue
+        try:
+            write(os.path.join(base, name, "pids.max"), str(job["processes"]))
+            job["group"] = os.open(os.path.join(base, name, "cgroup.procs"), os.O_WRONLY)
+            return folder, name
+        except OSError:
+            remove_group(folder, name)
+    return None
+
+
+def remove_group(folder, name):
+    try:
+        os.rmdir(name, dir_fd=folder)
+    except OSError:
+        pass  # an empty group costs nothing
 
 
 def unshare(layers):
@@ -129,8 +159,17 @@ def die_first():
         pass
 
 
+def join_group(group):
+    try:
+        os.write(group, b"0")
+    except OSError:
+        pass  # as where none can be made: the time ends it
+
+
 def become_backend(job, layers, report):
     signal.pthread_sigmask(signal.SIG_SETMASK, [])
+    if job["group"] is not None:
+        join_group(job["group"])
     root = job["root"]
     variables = dict(job["variables"])
     for name, path in job["folders"].items():
@@ -181,7 +220,6 @@ def keep(job, layers, outer):
     backend = os.fork()
     if backend == 0:
         try:
-            os.setpriority(os.PRIO_PROCESS, 0, job["priority"])
             become_backend(job, layers, report)
         except BaseException as error:
             tell(report, {"broken": "%s: %s" % (type(error).__name__, error)})
@@ -307,12 +345,7 @@ def main():
     job, layers = json.loads(line), {}
     WITHOUT.extend(job["without"])
     job["python"] = base_python()
-    # Where no limit of processes holds, which is so for root, a keeper must still get its turn.
-    job["priority"] = os.getpriority(os.PRIO_PROCESS, 0)
-    try:
-        os.setpriority(os.PRIO_PROCESS, 0, -20)
-    except OSError:
-        pass  # not root: the limit holds
+    group = make_group(job)
     unshare(layers)
     outer, alive = os.pipe()
     inner = os.fork()
@@ -325,6 +358,8 @@ def main():
         os._exit(1)
     os.close(outer)
     os.waitpid(inner, 0)
+    if group:
+        remove_group(*group)
 
 
 main()
