@@ -177,6 +177,14 @@ mod tests {
         (member, bytes)
     }
 
+    fn fresh(root: &std::path::Path) -> Target<'_> {
+        Target {
+            root,
+            place: Place::Fresh,
+            magic: None,
+        }
+    }
+
     #[test]
     fn a_file_is_written_piece_by_piece_as_it_is() {
         let content = noise(3 * PIECE + 17);
@@ -184,11 +192,7 @@ mod tests {
             let (member, bytes) = member(&content, method);
             let folder = tempfile::tempdir().expect("a folder");
             fs_err::create_dir(folder.path().join("a")).expect("a folder");
-            let target = Target {
-                root: folder.path(),
-                place: Place::Fresh,
-                magic: None,
-            };
+            let target = fresh(folder.path());
             let source = Source::Memory {
                 bytes: &bytes,
                 start: 0,
@@ -229,9 +233,8 @@ mod tests {
         };
         for (magic, memory) in [(None, MEMORY), (Some(3495), size + 100)] {
             let target = Target {
-                root: std::path::Path::new("/nowhere"),
-                place: Place::Fresh,
                 magic,
+                ..fresh(std::path::Path::new("/nowhere"))
             };
             assert_eq!(batches(&plan, &share, &target)[0].memory, memory);
         }
@@ -243,11 +246,7 @@ mod tests {
         let (good, bytes) = member(&content, Method::Deflate);
         let folder = tempfile::tempdir().expect("a folder");
         fs_err::create_dir(folder.path().join("a")).expect("a folder");
-        let target = Target {
-            root: folder.path(),
-            place: Place::Fresh,
-            magic: None,
-        };
+        let target = fresh(folder.path());
         let refused = |bytes: &[u8]| {
             let source = Source::Memory { bytes, start: 0 };
             write(&good, &source, &target).is_err()

@@ -14,6 +14,7 @@ mod context;
 mod dictated;
 mod index;
 pub mod lambda;
+pub mod locks;
 mod loopback;
 mod ministack;
 mod programs;
